@@ -1,0 +1,108 @@
+// Package ledger is the sealed record of a series: every forecast as it was issued,
+// every outcome as it became known, and every hole in between, each entry bound to
+// the one before it by a SHA-256 hash.
+//
+// Anyone can check a ledger with this package alone ([Verify]): the chain proves
+// that entries stand in the order in which they were appended and that none was
+// changed, removed from the middle or slipped in since the head was published. It
+// does not prove wall-clock time, and someone who holds the database can rebuild
+// the whole chain: publish heads elsewhere if that matters.
+//
+// docs/formats/ledger.md specifies the canonical bytes.
+package ledger
+
+import (
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/market"
+)
+
+// Kind tells what an entry records.
+type Kind uint8
+
+// The kinds of entry.
+const (
+	// Genesis opens a chain: what series it is.
+	Genesis Kind = iota + 1
+	// Issue seals the forecasts (and abstentions) of one cutoff.
+	Issue
+	// Outcome records the close of a target bar, or a later revision of it.
+	Outcome
+	// Void records targets that never came to be, so their forecasts cannot be
+	// judged.
+	Void
+	// Gap records a stretch without data in which forecasts were missed.
+	Gap
+)
+
+// Mode tells under which clock entries were written.
+type Mode uint8
+
+// The modes of a ledger.
+const (
+	// Live entries carry the wall clock of the machine that issued them.
+	Live Mode = iota + 1
+	// Replay entries carry the time of the recorded data; the outcomes were
+	// already known to the world.
+	Replay
+)
+
+// Hash is a SHA-256 sum.
+type Hash [32]byte
+
+// Entry is one record of the chain. Exactly the body that Kind names is set.
+type Entry struct {
+	Series market.SeriesID
+	Seq    uint64      // 1 for the genesis entry, then without holes
+	At     market.Time // when it was written, by the clock of the mode
+	Prev   Hash        // hash of the entry before; zero for the genesis entry
+
+	Genesis *GenesisBody
+	Issue   *IssueBody
+	Outcome *OutcomeBody
+	Void    *VoidBody
+	Gap     *GapBody
+}
+
+// GenesisBody opens the chain of a series.
+type GenesisBody struct {
+	Mode      Mode
+	Simulated bool
+	Calendar  string
+	Horizons  int // forecasts are made for 1 to Horizons bars ahead
+}
+
+// IssueBody is what was forecast at one cutoff. Entry.At is the issue time:
+// Cutoff <= At, and live At < Target.End of each forecast.
+type IssueBody struct {
+	Cutoff market.Time
+	// Inputs is the digest of every bar that the series had consumed by then, see
+	// [DigestBar].
+	Inputs Hash
+	Last   float64 // close at the cutoff
+	Scale  float64 // mean absolute one-bar change before the cutoff, 0 when unknown
+
+	Forecasts   []forecast.Forecast
+	Abstentions []forecast.Abstention
+}
+
+// OutcomeBody is the close of a bar once it was final. An entry with a Revision
+// above 0 supersedes the outcome of the same bar with a lower one.
+type OutcomeBody struct {
+	Bar      market.Span
+	Revision int
+	Close    float64
+}
+
+// VoidBody lists targets without a bar.
+type VoidBody struct {
+	Targets []market.Time // starts of the targets
+	Reason  string        // "absent": nobody traded; "gap": no data
+}
+
+// GapBody is a stretch without data, while Foretick or its feed was down.
+type GapBody struct {
+	Span   market.Span
+	Bars   int // bars that the calendar expected in it
+	Missed int // forecasts that were therefore not issued
+	Reason string
+}
