@@ -12,12 +12,26 @@
 package ledger
 
 import (
+	"fmt"
+	"strconv"
+
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/market"
 )
 
 // Kind tells what an entry records.
 type Kind uint8
+
+// String names the kind as JSON and the command line write it.
+func (k Kind) String() string { return kindNames.name(uint8(k)) }
+
+// ParseKind reads a kind's name.
+func ParseKind(s string) (Kind, error) {
+	k, err := kindNames.parse("kind", s)
+	return Kind(k), err
+}
+
+var kindNames = names{Genesis: "genesis", Issue: "issue", Outcome: "outcome", Void: "void", Gap: "gap"}
 
 // The kinds of entry.
 const (
@@ -37,6 +51,40 @@ const (
 // Mode tells under which clock entries were written.
 type Mode uint8
 
+// String names the mode as JSON writes it.
+func (m Mode) String() string { return modeNames.name(uint8(m)) }
+
+// MarshalText writes the mode's name.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads a mode's name.
+func (m *Mode) UnmarshalText(b []byte) error {
+	v, err := modeNames.parse("mode", string(b))
+	*m = Mode(v)
+	return err
+}
+
+var modeNames = names{Live: "live", Replay: "replay"}
+
+// names maps small numbers from 1 to their names.
+type names []string
+
+func (n names) name(i uint8) string {
+	if int(i) < len(n) && n[i] != "" {
+		return n[i]
+	}
+	return "unknown(" + strconv.Itoa(int(i)) + ")"
+}
+
+func (n names) parse(what, s string) (uint8, error) {
+	for i, v := range n {
+		if v != "" && v == s {
+			return uint8(i), nil
+		}
+	}
+	return 0, fmt.Errorf("ledger: unknown %s %.20q", what, s)
+}
+
 // The modes of a ledger.
 const (
 	// Live entries carry the wall clock of the machine that issued them.
@@ -52,8 +100,9 @@ type Hash [32]byte
 // Entry is one record of the chain. Exactly the body that Kind names is set.
 type Entry struct {
 	Series market.SeriesID
+	Mode   Mode        // the same for a whole chain
 	Seq    uint64      // 1 for the genesis entry, then without holes
-	At     market.Time // when it was written, by the clock of the mode
+	At     market.Time // when it was written, by the clock of Mode; never decreases
 	Prev   Hash        // hash of the entry before; zero for the genesis entry
 
 	Genesis *GenesisBody
@@ -65,7 +114,6 @@ type Entry struct {
 
 // GenesisBody opens the chain of a series.
 type GenesisBody struct {
-	Mode      Mode
 	Simulated bool
 	Calendar  string
 	Horizons  int // forecasts are made for 1 to Horizons bars ahead
