@@ -148,3 +148,10 @@ type Abstention struct {
 	Horizon int // 0: all horizons
 	Reason  string
 }
+
+// Encoder is implemented by a Fitted that can be kept as an artifact. The bytes
+// hold everything that decides its answers: two Fitted with equal bytes predict
+// the same, and a version is named after their hash.
+type Encoder interface {
+	Encode() ([]byte, error)
+}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/track"
+)
+
+// restoreError says that a series cannot be followed: waiting will not help.
+type restoreError struct{ err error }
+
+func (r *restoreError) Error() string { return r.err.Error() }
+func (r *restoreError) Unwrap() error { return r.err }
+
+// restoreAll restores every track and finds the place in the bar log from which
+// all of them have something to do.
+func (e *Engine) restoreAll(ctx context.Context) error {
+	all, err := e.cfg.Store.Series(ctx)
+	if err != nil {
+		return fmt.Errorf("engine: list series: %w", err)
+	}
+	pos := ^uint64(0)
+	for _, s := range all {
+		t, err := e.track(ctx, s.ID())
+		if err != nil {
+			return err
+		}
+		pos = min(pos, t.after)
+	}
+	if len(all) == 0 {
+		pos = 0
+	}
+	e.advance(pos)
+	return nil
+}
+
+// track returns the track of a series, restored from the store when it is not in
+// memory, with the place in the log up to which it had consumed.
+func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
+	if t := e.tracks[id]; t != nil {
+		return task{track: t}, nil
+	}
+	all, err := e.cfg.Store.Series(ctx)
+	if err != nil {
+		return task{}, fmt.Errorf("engine: list series: %w", err)
+	}
+	i := slices.IndexFunc(all, func(s store.SeriesRecord) bool { return s.ID() == id })
+	if i < 0 {
+		return task{}, fmt.Errorf("engine: series %s: %w", id, store.ErrNotFound)
+	}
+	head, cursor, err := e.cfg.Store.Head(ctx, id)
+	if err != nil {
+		return task{}, fmt.Errorf("engine: head of %s: %w", id, err)
+	}
+	t, err := track.New(track.Config{
+		Series: all[i].Series, Mode: all[i].Mode, Calendar: e.cfg.Calendars(all[i].Series),
+		Horizons: e.cfg.Horizons, Models: e.cfg.Models, LateAfter: e.cfg.LateAfter,
+	})
+	if err != nil {
+		return task{}, &restoreError{err}
+	}
+	if cursor.BarSeq > 0 {
+		if err := e.restore(ctx, t, head, cursor); err != nil {
+			return task{}, err
+		}
+	}
+	f := &follower{Track: t, metrics: e.metrics.series(id, e.names), live: all[i].Mode == ledger.Live}
+	e.tracks[id] = f
+	return task{track: f, after: cursor.BarSeq}, nil
+}
+
+func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, cursor store.Cursor) error {
+	id := t.ID()
+	bars, err := e.consumed(ctx, id, cursor.BarSeq)
+	if err != nil {
+		return fmt.Errorf("engine: bars of %s: %w", id, err)
+	}
+	var entries []ledger.Sealed
+	if head.Seq > 0 {
+		from := uint64(1)
+		if n := uint64(t.RestoreEntries()); head.Seq > n {
+			from = head.Seq - n + 1
+		}
+		entries, err = e.cfg.Store.Entries(ctx, id, store.EntryQuery{From: from, Times: store.Range{Limit: t.RestoreEntries()}})
+		if err != nil {
+			return fmt.Errorf("engine: ledger of %s: %w", id, err)
+		}
+	}
+	if err := t.Restore(bars, head, cursor.Inputs, entries); err != nil {
+		return &restoreError{err}
+	}
+	return t.Fit(ctx)
+}
+
+// consumed returns the newest bars that had been stepped when the log was read up
+// to event seq, oldest first.
+func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64) ([]market.Bar, error) {
+	fresh := map[market.Time]bool{} // bars that were logged later
+	for after := seq; ; {
+		recs, err := e.cfg.Store.BarLog(ctx, id, after, batchBars)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range recs {
+			fresh[r.Start] = fresh[r.Start] || r.Revision == 0
+			after = r.Seq
+		}
+		if len(recs) < batchBars {
+			break
+		}
+	}
+	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: track.DefaultWindow + len(fresh), Newest: true})
+	if err != nil {
+		return nil, err
+	}
+	bars = slices.DeleteFunc(bars, func(b market.Bar) bool { return fresh[b.Start] })
+	slices.Reverse(bars)
+	return bars, nil
+}

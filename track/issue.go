@@ -1,0 +1,127 @@
+package track
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+)
+
+// issue lets every model forecast from the newest bar and seals the answers.
+func (t *Track) issue(r *Result, now market.Time) error {
+	last := t.bars[len(t.bars)-1]
+	is := issue{cutoff: last.End, last: last.Close, scale: t.scale()}
+	body := &ledger.IssueBody{Cutoff: is.cutoff, Inputs: t.inputs, Last: is.last, Scale: is.scale}
+
+	targets := make([]market.Span, t.cfg.Horizons)
+	for h, start := 0, last.Start; h < len(targets); h++ {
+		start = t.next(start)
+		targets[h] = market.Span{Start: start, End: t.cfg.Series.Interval.End(start)}
+	}
+	w := t.window()
+	is.forecasts = make([]forecast.Forecast, 0, len(t.slots)*len(targets))
+	for i := range t.slots {
+		s := &t.slots[i]
+		abstain := func(h int, reason string) {
+			body.Abstentions = append(body.Abstentions, forecast.Abstention{Model: s.model.Name(), Version: s.version, Horizon: h, Reason: clip(reason)})
+		}
+		if s.fitted == nil {
+			abstain(0, s.why)
+			continue
+		}
+		for h := 1; h <= len(targets); h++ {
+			target := targets[h-1]
+			if t.cfg.Mode == ledger.Live && t.at >= target.End {
+				abstain(h, fmt.Sprintf("missed: the target had ended when it could be forecast, %s", t.at))
+				continue
+			}
+			f, err := t.predict(s, w, h, target, is.last)
+			if err != nil {
+				abstain(h, err.Error())
+				continue
+			}
+			f.Late = t.cfg.Mode == ledger.Live && t.at > target.Start.Add(t.cfg.LateAfter)
+			is.forecasts = append(is.forecasts, f)
+		}
+	}
+	body.Forecasts = is.forecasts
+	r.Forecasts, r.Abstentions = body.Forecasts, body.Abstentions
+	if err := t.append(r, ledger.Entry{Issue: body}); err != nil {
+		return err
+	}
+	t.keep(is)
+	return nil
+}
+
+// keep remembers what was issued until it is settled.
+func (t *Track) keep(is issue) {
+	is.state = make([]state, len(is.forecasts))
+	is.open = len(is.forecasts)
+	for i := range is.forecasts {
+		start := is.forecasts[i].Target.Start
+		if i == 0 || start < is.from {
+			is.from = start
+		}
+		is.to = max(is.to, start)
+	}
+	t.issues = append(t.issues, is)
+}
+
+// predict asks one model for one horizon and turns the answer into prices.
+func (t *Track) predict(s *slot, w forecast.Window, h int, target market.Span, last float64) (f forecast.Forecast, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the model panicked: %v", p)
+		}
+	}()
+	if last <= 0 {
+		return f, fmt.Errorf("%w: the last price %v is not positive, so log returns do not exist", forecast.ErrDegenerate, last)
+	}
+	p, err := s.fitted.Predict(w, h)
+	if err != nil {
+		return f, err
+	}
+	f = forecast.Forecast{Model: s.model.Name(), Version: s.version, Horizon: h, Target: target}
+	f.Point, f.Quantiles = p.Price(last)
+	if f.Point-f.Point != 0 {
+		return f, fmt.Errorf("the point %v is not a finite price", f.Point)
+	}
+	return f, f.Quantiles.Validate()
+}
+
+// fit fits m, turning a panic into an error.
+func fit(ctx context.Context, m forecast.Forecaster, w forecast.Window) (f forecast.Fitted, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the model panicked: %v", p)
+		}
+	}()
+	return m.Fit(ctx, w)
+}
+
+// version names a fitted model after what decides its answers.
+func version(model string, f forecast.Fitted) (string, error) {
+	e, ok := f.(forecast.Encoder)
+	if !ok {
+		return model, nil
+	}
+	b, err := e.Encode()
+	if err != nil {
+		return "", fmt.Errorf("track: version of %s: %w", model, err)
+	}
+	sum := sha256.Sum256(b)
+	return model + "@" + hex.EncodeToString(sum[:4]), nil
+}
+
+// clip bounds a reason to what the ledger takes.
+func clip(s string) string {
+	const most = 300
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}

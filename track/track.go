@@ -1,0 +1,263 @@
+// Package track is the heart of Foretick: the state machine of one series. Bars go
+// in; out come sealed forecasts, the outcomes of earlier ones, and their scores.
+//
+// Each call of [Track.Step] does three things in a fixed order. It settles: the
+// forecasts whose target is the new bar get their outcome, and those whose target
+// never came are void. It learns: the bar joins the window that models see. It
+// issues: every model forecasts 1 to Horizons bars ahead, and the forecasts are
+// sealed into the ledger. Nothing else happens: no clock is read, no goroutine
+// started, nothing stored. Live, replay and backtest differ only in who calls Step
+// and with which time, so they produce the same forecasts and scores to the last
+// bit.
+//
+// A forecast belongs to the target that the trading calendar named when it was
+// issued, and is judged on the bar with exactly that start. Where no such bar
+// comes it is void: never judged on some other bar.
+package track
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
+)
+
+// Naive is the name of the model that every other is compared with.
+const Naive = "naive"
+
+// Defaults of Config.
+const (
+	DefaultWindow   = 1024
+	DefaultHorizons = 5
+)
+
+// scaleBars is the number of changes that a Score's Scale is the mean of.
+const scaleBars = 250
+
+// Revisable is the number of past bars whose outcome a revision may still change.
+const Revisable = 16
+
+// Config says what a track forecasts and how.
+type Config struct {
+	Series   market.Series
+	Mode     ledger.Mode
+	Calendar market.Calendar       // nil means around the clock
+	Horizons int                   // forecasts are made 1 to Horizons bars ahead; 0 means 5
+	Window   int                   // bars that models see at most; 0 means 1,024
+	Models   []forecast.Forecaster // names must differ, and one must be naive (law 5)
+	// LateAfter is how long after its target opened a live forecast may be issued
+	// without being marked late: what the finality rule itself takes.
+	LateAfter time.Duration
+}
+
+// Input is one bar as it was logged.
+type Input struct {
+	market.Bar
+	Backfill bool // history: learn from it, forecast nothing
+	AfterGap bool // data was lost between the bar before and this one
+}
+
+// Result is what one Step produced, to be committed as a whole.
+type Result struct {
+	Entries []ledger.Sealed
+	Scores  []score.Score
+	// What the entries say, for whoever counts: the forecasts and abstentions of
+	// the Issue, the forecasts that a Gap kept from being issued (a model), and
+	// the forecasts that are void.
+	Forecasts   []forecast.Forecast
+	Abstentions []forecast.Abstention
+	Missed      int
+	Voided      []forecast.Forecast
+}
+
+// Track is the state of one series. It is not safe for concurrent use.
+type Track struct {
+	cfg    Config
+	id     market.SeriesID
+	slots  []slot
+	bars   []market.Bar // newest last; up to twice Window before it is cut
+	issues []issue      // oldest first
+	head   ledger.Head
+	at     market.Time // of the newest entry
+	inputs ledger.Hash
+}
+
+// slot is a model and its current version.
+type slot struct {
+	model   forecast.Forecaster
+	fitted  forecast.Fitted
+	version string
+	why     string // why there is no fitted version
+}
+
+// issue is what was forecast at one cutoff, as long as it may still be judged.
+type issue struct {
+	cutoff      market.Time
+	last, scale float64
+	forecasts   []forecast.Forecast
+	state       []state // of each forecast
+	open        int     // number of forecasts in state pending
+	from, to    market.Time
+}
+
+type state uint8
+
+const (
+	pending state = iota
+	scored
+	void
+)
+
+// New returns an empty track. It reports a Config that breaks its rules.
+func New(cfg Config) (*Track, error) {
+	if cfg.Calendar == nil {
+		cfg.Calendar = market.Always
+	}
+	if cfg.Horizons == 0 {
+		cfg.Horizons = DefaultHorizons
+	}
+	if cfg.Window == 0 {
+		cfg.Window = DefaultWindow
+	}
+	if err := cfg.Series.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Horizons < 1 || cfg.Horizons > 1000 || cfg.Window < 2 {
+		return nil, fmt.Errorf("track: horizons %d or window %d out of range", cfg.Horizons, cfg.Window)
+	}
+	t := &Track{cfg: cfg, id: cfg.Series.ID()}
+	naive := false
+	for _, m := range cfg.Models {
+		if slices.ContainsFunc(t.slots, func(s slot) bool { return s.model.Name() == m.Name() }) {
+			return nil, fmt.Errorf("track: two models are called %q", m.Name())
+		}
+		naive = naive || m.Name() == Naive
+		t.slots = append(t.slots, slot{model: m, why: "not fitted yet"})
+	}
+	if !naive {
+		return nil, errors.New("track: the naive forecast must be in the race")
+	}
+	return t, nil
+}
+
+// ID is the series' name.
+func (t *Track) ID() market.SeriesID { return t.id }
+
+// Head is the end of the chain as far as Step has taken it.
+func (t *Track) Head() ledger.Head { return t.head }
+
+// Inputs is the digest of all bars consumed.
+func (t *Track) Inputs() ledger.Hash { return t.inputs }
+
+// Last returns the newest bar, ok false when there is none.
+func (t *Track) Last() (b market.Bar, ok bool) {
+	if len(t.bars) == 0 {
+		return b, false
+	}
+	return t.bars[len(t.bars)-1], true
+}
+
+// Step takes the next bar of the log at time now. In a Live track now is the wall
+// clock; in a Replay it is ignored, the time of the data counts. An error is a
+// programmer's mistake (a broken law of the ledger): the track must then be
+// discarded.
+func (t *Track) Step(in Input, now market.Time) (Result, error) {
+	t.inputs = ledger.DigestBar(t.inputs, &in.Bar)
+	var r Result
+	if t.cfg.Mode == ledger.Replay {
+		now = in.End
+	}
+	// Where the machine's clock is behind the data's, the data's counts.
+	t.at = max(t.at, now, in.End)
+	if last, ok := t.Last(); ok && in.Start <= last.Start {
+		return r, t.revise(&r, &in.Bar)
+	}
+	if t.head.Seq == 0 && !in.Backfill {
+		err := t.append(&r, ledger.Entry{Genesis: &ledger.GenesisBody{
+			Simulated: t.cfg.Series.Instrument.Simulated, Calendar: t.cfg.Calendar.Name(), Horizons: t.cfg.Horizons}})
+		if err != nil {
+			return r, err
+		}
+	}
+	if in.AfterGap {
+		if err := t.gap(&r, in.Start); err != nil {
+			return r, err
+		}
+	}
+	if err := t.settle(&r, &in); err != nil {
+		return r, err
+	}
+	t.push(in.Bar)
+	if in.Backfill {
+		return r, nil
+	}
+	return r, t.issue(&r, now)
+}
+
+// Advance is Step followed by Fit: what every driver does for each bar.
+func (t *Track) Advance(ctx context.Context, in Input, now market.Time) (Result, error) {
+	r, err := t.Step(in, now)
+	if err != nil {
+		return r, err
+	}
+	return r, t.Fit(ctx)
+}
+
+// Fit fits every model that has no fitted version yet on the window as it stands.
+// It is called between steps, never inside one, and takes effect at the next. A
+// model that cannot be fitted abstains, with the reason, until it can.
+func (t *Track) Fit(ctx context.Context) error {
+	for i := range t.slots {
+		s := &t.slots[i]
+		if s.fitted != nil {
+			continue
+		}
+		f, err := fit(ctx, s.model, t.window())
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			s.why = err.Error()
+			continue
+		}
+		v, err := version(s.model.Name(), f)
+		if err != nil {
+			s.why = err.Error()
+			continue
+		}
+		s.fitted, s.version, s.why = f, v, ""
+	}
+	return nil
+}
+
+func (t *Track) window() forecast.Window {
+	return forecast.NewWindow(t.cfg.Series.Interval, t.bars[max(0, len(t.bars)-t.cfg.Window):])
+}
+
+// push adds b to the window.
+func (t *Track) push(b market.Bar) {
+	if len(t.bars) >= 2*t.cfg.Window {
+		n := copy(t.bars, t.bars[len(t.bars)-t.cfg.Window+1:])
+		t.bars = t.bars[:n]
+	}
+	t.bars = append(t.bars, b)
+}
+
+// append seals e as the next entry of the chain.
+func (t *Track) append(r *Result, e ledger.Entry) error {
+	e.Series, e.Mode, e.At = t.id, t.cfg.Mode, t.at
+	e.Seq, e.Prev = t.head.Seq+1, t.head.Hash
+	s, err := ledger.Seal(&e)
+	if err != nil {
+		return fmt.Errorf("track: %w", err)
+	}
+	t.head = ledger.Head{Seq: s.Seq, Hash: s.Hash}
+	r.Entries = append(r.Entries, s)
+	return nil
+}
