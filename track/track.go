@@ -213,6 +213,9 @@ func (t *Track) Advance(ctx context.Context, in Input, now market.Time) (Result,
 // It is called between steps, never inside one, and takes effect at the next. A
 // model that cannot be fitted abstains, with the reason, until it can.
 func (t *Track) Fit(ctx context.Context) error {
+	if len(t.bars) == 0 {
+		return nil
+	}
 	for i := range t.slots {
 		s := &t.slots[i]
 		if s.fitted != nil {

@@ -1,0 +1,30 @@
+# Every target does its own set-up; tools/need says what is missing where it cannot.
+GO ?= go
+FUZZTIME ?= 10s
+.DEFAULT_GOAL := build
+
+.PHONY: run build test lint fmt bench fuzz web image clean
+
+run: build ; ./bin/foretick serve $(ARGS)
+
+build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
+
+test: build ; tools/need cc chromium && $(GO) test -race -timeout 9m ./... && cd web && npm test && npm run e2e
+
+lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && cd web && npm run check
+
+fmt: web/node_modules ; gofmt -w $$(git ls-files '*.go') && cd web && npm run fmt
+
+bench: build ; $(GO) test -run '^$$' -bench . -benchmem ./... | tee bin/bench.txt
+
+fuzz: ; $(GO) run ./tools/fuzz -time $(FUZZTIME)
+
+web: web/dist/index.html
+
+web/dist/index.html: web/node_modules $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print) ; cd web && npm run build
+
+web/node_modules: web/package.json web/package-lock.json ; tools/need go node && cd web && npm ci --no-audit --no-fund && touch node_modules
+
+image: build ; $(GO) run ./deploy/image -o bin/foretick-image.tar
+
+clean: ; rm -rf bin web/node_modules && find web/dist -mindepth 1 ! -name .gitkeep -delete

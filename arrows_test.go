@@ -1,0 +1,137 @@
+// Package foretick_test keeps the arrows between packages from turning back.
+package foretick_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/foretick/foretick/"
+
+// layers names, for each package or family, which of Foretick's own packages it may
+// import. "x/..." stands for x and everything below it. A new package belongs in
+// this table, and in the drawing of ARCHITECTURE.md.
+var layers = []struct {
+	pkg  string
+	uses []string
+}{
+	{"market", nil},
+	{"forecast", []string{"market"}},
+	{"forecast/...", []string{"market", "forecast"}},
+	{"score", []string{"market", "forecast"}},
+	{"ledger", []string{"market", "forecast"}},
+	{"track", []string{"market", "forecast", "score", "ledger"}},
+
+	{"internal/feed", []string{"market"}},
+	{"internal/feed/csv", []string{"market", "internal/feed"}},
+	{"internal/feed/replay", []string{"market", "internal/feed", "internal/feed/csv"}}, // both read recorded files
+	{"internal/feed/...", []string{"market", "internal/feed"}},
+	{"internal/bus", nil},
+	{"internal/bus/...", []string{"internal/bus"}},
+	{"internal/store", []string{"market", "forecast", "score", "ledger", "internal/feed"}},
+	{"internal/store/...", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store"}},
+	{"internal/ingest", []string{"market", "internal/feed", "internal/store", "internal/bus", "ledger"}},
+	{"internal/engine", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus"}},
+	{"internal/api", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store", "internal/bus"}},
+	{"internal/catalog", []string{"market", "forecast/...", "internal/feed/...", "internal/store/...", "internal/bus/..."}},
+	{"web", nil},
+	{"internal/app", []string{"market", "forecast/...", "score", "ledger", "track", "internal/...", "web"}},
+	{"cmd/foretick", []string{"market", "forecast", "score", "ledger", "track", "internal/...", "web"}},
+	{"internal/testdata", nil},
+	{"deploy/...", nil},
+	{"tools/...", nil},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestArrowsNeverTurnBack(t *testing.T) {
+	for _, p := range packages(t) {
+		name, own := strings.CutPrefix(p.ImportPath, module)
+		if !own {
+			continue
+		}
+		i := slices.IndexFunc(layers, func(l struct {
+			pkg  string
+			uses []string
+		}) bool {
+			return within(name, l.pkg)
+		})
+		if i < 0 {
+			t.Errorf("%s is in no layer: add it to the table in this test and to ARCHITECTURE.md", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			dep, own := strings.CutPrefix(imp, module)
+			if own && dep != name && !slices.ContainsFunc(layers[i].uses, func(u string) bool { return within(dep, u) }) {
+				t.Errorf("%s must not import %s", name, dep)
+			}
+		}
+	}
+}
+
+// TestPublicPackagesArePure keeps files, network, clocks and third parties out of
+// the packages that anyone may import.
+func TestPublicPackagesArePure(t *testing.T) {
+	banned := []string{"os", "net", "net/http", "log", "log/slog", "database/sql", "unsafe", "syscall"}
+	for _, p := range packages(t) {
+		name, own := strings.CutPrefix(p.ImportPath, module)
+		if !own || strings.Contains(name, "internal/") || strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "deploy/") || strings.HasPrefix(name, "tools/") || name == "web" || strings.HasSuffix(name, "test") {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if slices.Contains(banned, imp) {
+				t.Errorf("%s imports %s: public packages touch nothing outside themselves", name, imp)
+			}
+			if strings.Contains(imp, ".") && !strings.HasPrefix(imp, module) && !strings.HasPrefix(imp, "gonum.org/") {
+				t.Errorf("%s imports %s: public packages use the standard library and gonum only", name, imp)
+			}
+		}
+	}
+}
+
+func TestNamesSaySomething(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, part := range strings.Split(strings.TrimPrefix(p.ImportPath, module), "/") {
+			if slices.Contains([]string{"util", "utils", "common", "types", "manager", "helpers"}, part) {
+				t.Errorf("package %s: %q says nothing about what is in it", p.ImportPath, part)
+			}
+		}
+	}
+}
+
+// within reports whether name is pattern, or below it when it ends in "/...".
+func within(name, pattern string) bool {
+	base, below := strings.CutSuffix(pattern, "/...")
+	return name == base || below && strings.HasPrefix(name, base+"/")
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
