@@ -1,9 +1,8 @@
 # Every target does its own set-up; tools/need says what is missing where it cannot.
 GO ?= go
-FUZZTIME ?= 10s
 .DEFAULT_GOAL := build
 
-.PHONY: run build test lint fmt bench fuzz web image clean
+.PHONY: run build test lint fmt bench web image clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
@@ -16,8 +15,6 @@ lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev
 fmt: web/node_modules ; gofmt -w $$(git ls-files '*.go') && cd web && npm run fmt
 
 bench: build ; $(GO) test -run '^$$' -bench . -benchmem ./... | tee bin/bench.txt
-
-fuzz: ; $(GO) run ./tools/fuzz -time $(FUZZTIME)
 
 web: web/dist/index.html
 
