@@ -84,7 +84,8 @@ func (t *Track) settle(r *Result, in *Input) error {
 }
 
 // revise takes a bar that is not newer than the window: a revision of a bar in it,
-// or one too old to matter.
+// or one that comes after later bars. Forecasts whose target it was stay void: they
+// were told so.
 func (t *Track) revise(r *Result, b *market.Bar) error {
 	i, ok := slices.BinarySearchFunc(t.bars, b.Start, func(x market.Bar, s market.Time) int {
 		switch {
@@ -95,7 +96,8 @@ func (t *Track) revise(r *Result, b *market.Bar) error {
 		}
 		return 0
 	})
-	if !ok {
+	if !ok { // a late tick made a bar that was absent: learn from it, judge nothing
+		t.bars = slices.Insert(t.bars, i, *b)
 		return nil
 	}
 	t.bars[i] = *b
