@@ -1,0 +1,119 @@
+package forecasttest
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/market"
+)
+
+// hostile asks with windows that real feeds have delivered and some that they may.
+func hostile(t *testing.T, f forecast.Forecaster) {
+	walk := Walk(2, enough)
+	change := func(fn func(i int, b *market.Bar)) []market.Bar {
+		bars := slices.Clone(walk)
+		for i := range bars {
+			fn(i, &bars[i])
+		}
+		return bars
+	}
+	times := func(k float64) []market.Bar {
+		return change(func(_ int, b *market.Bar) {
+			b.Open, b.High, b.Low, b.Close = b.Open*k, b.High*k, b.Low*k, b.Close*k
+		})
+	}
+	flat := func(p float64) []market.Bar {
+		return change(func(_ int, b *market.Bar) { b.Open, b.High, b.Low, b.Close = p, p, p, p })
+	}
+	cases := []struct {
+		name string
+		bars []market.Bar
+		want string // "answer", "error" or "either"
+	}{
+		{"tiny prices", times(1e-11), "answer"},
+		{"huge prices", times(1e10), "answer"},
+		{"no volume", change(func(_ int, b *market.Bar) { b.Volume, b.Trades = 0, 0 }), "answer"},
+		{"constant", flat(100), "error"},
+		{"constant tiny", flat(1e-9), "error"},
+		{"zero", flat(0), "error"},
+		{"negative", times(-1), "error"},
+		{"last close zero", change(func(i int, b *market.Bar) {
+			if i == enough-1 {
+				b.Low, b.Close = 0, 0
+			}
+		}), "error"},
+		{"negative once, long ago", change(func(i int, b *market.Bar) {
+			if i == 3 {
+				b.Low, b.Close = -37.63, -37.63
+			}
+		}), "either"},
+		{"constant but for the last bar", change(func(i int, b *market.Bar) {
+			b.Open, b.High, b.Low, b.Close = 100, 100, 100, 100
+			if i == enough-1 {
+				b.High, b.Close = 101, 101
+			}
+		}), "either"},
+		{"constant but for one jump long ago", change(func(i int, b *market.Bar) {
+			p := 100.0
+			if i > 5 {
+				p = 1
+			}
+			b.Open, b.High, b.Low, b.Close = p, p, p, p
+		}), "either"},
+		{"two prices in turn", change(func(i int, b *market.Bar) {
+			p := 100 + float64(i%2)
+			b.Open, b.High, b.Low, b.Close = p, p, p, p
+		}), "either"},
+		{"growth without noise", change(func(i int, b *market.Bar) {
+			p := 100 * math.Exp(float64(i)*1e-3)
+			b.Open, b.High, b.Low, b.Close = p, p, p, p
+		}), "either"},
+		{"largest and smallest numbers in turn", change(func(i int, b *market.Bar) {
+			p := math.MaxFloat64
+			if i%2 == 0 {
+				p = math.SmallestNonzeroFloat64
+			}
+			b.Open, b.High, b.Low, b.Close = p, p, p, p
+		}), "either"},
+		{"a split by 1,000", change(func(i int, b *market.Bar) {
+			if i > enough/2 {
+				b.Open, b.High, b.Low, b.Close = b.Open/1000, b.High/1000, b.Low/1000, b.Close/1000
+			}
+		}), "answer"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := try(f, window(c.bars))
+			switch {
+			case err != nil && !isData(err):
+				t.Error(err)
+			case err != nil && c.want == "answer":
+				t.Errorf("got %v, want an answer", err)
+			case err == nil && c.want == "error":
+				t.Error("got an answer, want an error")
+			}
+		})
+	}
+}
+
+// drawCloses draws a path of prices: a walk with steps of any size, stretches
+// without movement, jumps.
+func drawCloses(t *rapid.T) []float64 {
+	n := rapid.IntRange(0, 400).Draw(t, "bars")
+	step := math.Pow(10, rapid.Float64Range(-9, 0).Draw(t, "log10 of the step"))
+	still := rapid.Float64Range(0, 1).Draw(t, "share of bars without movement")
+	seed := rapid.Uint64().Draw(t, "seed")
+	closes := walk(seed, n, step, still)
+	if n > 0 && rapid.Bool().Draw(t, "with a jump") {
+		at := rapid.IntRange(0, n-1).Draw(t, "at")
+		by := math.Pow(10, rapid.Float64Range(-12, 12).Draw(t, "log10 of the jump"))
+		for i := at; i < n; i++ {
+			closes[i] *= by
+		}
+	}
+	return closes
+}
