@@ -70,23 +70,40 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 		return p, fmt.Errorf("drift: %w", err)
 	}
 	n, h := float64(len(r)), float64(horizon)
-	var sum float64
-	for _, v := range r {
-		sum += v
-	}
-	mean := sum / n
-	var squares float64
-	for _, v := range r {
-		d := v - mean
-		squares += float64(d * d)
-	}
-	sd := math.Sqrt(squares / (n - 1))
+	mean, sd := moments(r)
 	if sd == 0 {
 		return p, fmt.Errorf("drift: %w: the last %d returns do not vary", forecast.ErrDegenerate, len(r))
 	}
 	p.Point = h * mean
 	p.Quantiles = forecast.Normal(p.Point, sd*math.Sqrt(h*(1+h/n)))
 	return p, nil
+}
+
+// moments returns the mean of r and its standard deviation with divisor n-1. Two
+// sums, one over every other value, run side by side: one alone would wait for
+// itself at each step.
+func moments(r []float64) (mean, sd float64) {
+	n := float64(len(r))
+	var a, b float64
+	for i := 1; i < len(r); i += 2 {
+		a += r[i-1]
+		b += r[i]
+	}
+	if len(r)%2 == 1 {
+		a += r[len(r)-1]
+	}
+	mean = (a + b) / n
+	a, b = 0, 0
+	for i := 1; i < len(r); i += 2 {
+		u, v := r[i-1]-mean, r[i]-mean
+		a += float64(u * u)
+		b += float64(v * v)
+	}
+	if len(r)%2 == 1 {
+		u := r[len(r)-1] - mean
+		a += float64(u * u)
+	}
+	return mean, math.Sqrt((a + b) / (n - 1))
 }
 
 // Encode returns the options in words, which decide every answer.

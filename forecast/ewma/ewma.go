@@ -75,18 +75,31 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 	if err != nil {
 		return p, fmt.Errorf("ewma: %w", err)
 	}
-	// Oldest first, so each step weighs all that came before by λ once more.
-	var sum, weights float64
-	for _, v := range r {
-		sum = float64(f.m.Lambda*sum) + float64(v*v)
-		weights = float64(f.m.Lambda*weights) + 1
-	}
-	sd := math.Sqrt(sum / weights)
+	sd := math.Sqrt(meanSquare(r, f.m.Lambda))
 	if sd == 0 {
 		return p, fmt.Errorf("ewma: %w: the price has not moved in %d bars", forecast.ErrDegenerate, len(r))
 	}
 	p.Quantiles = forecast.Normal(0, sd*math.Sqrt(float64(horizon)))
 	return p, nil
+}
+
+// meanSquare is the mean of r², oldest first, each weighing λ times the next. Two
+// sums, one over every other value, run side by side: one alone would wait for
+// itself at each step.
+func meanSquare(r []float64, lambda float64) float64 {
+	n, both := len(r), float64(lambda*lambda)
+	var a, b float64 // b takes the newest value
+	if n%2 == 1 {
+		b = float64(r[0] * r[0])
+		r = r[1:]
+	}
+	for i := 1; i < len(r); i += 2 {
+		u, v := r[i-1], r[i]
+		a = float64(both*a) + float64(u*u)
+		b = float64(both*b) + float64(v*v)
+	}
+	weights := (1 - math.Pow(lambda, float64(n))) / (1 - lambda)
+	return (float64(lambda*a) + b) / weights
 }
 
 // Encode returns the options in words, which decide every answer.

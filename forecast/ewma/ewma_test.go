@@ -1,12 +1,19 @@
 package ewma_test
 
 import (
+	"context"
+	"errors"
+	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/forecast/ewma"
 	"github.com/foretick/foretick/forecast/forecasttest"
 	"github.com/foretick/foretick/internal/testdata"
+	"github.com/foretick/foretick/market"
 )
 
 func TestConformance(t *testing.T) {
@@ -14,4 +21,119 @@ func TestConformance(t *testing.T) {
 	forecasttest.Exercise(t, ewma.New(),
 		forecasttest.ReadBars(t, filepath.Join(dir, "AMZN.csv")),
 		forecasttest.ReadBars(t, filepath.Join(dir, "EURUSD.csv")))
+}
+
+// The recursion of RiskMetrics over the whole history, started with the first
+// squared return, gives the same.
+func TestRecursion(t *testing.T) {
+	bars := forecasttest.Walk(8, 1000)
+	var s2 float64
+	for i := 1; i < len(bars); i++ {
+		r := math.Log(bars[i].Close) - math.Log(bars[i-1].Close)
+		if i == 1 {
+			s2 = r * r
+		}
+		s2 = 0.94*s2 + 0.06*r*r
+	}
+	for _, h := range []int{1, 5} {
+		p := predict(t, ewma.New(), bars, h)
+		if p.Point != 0 || p.Quantiles[forecast.Q50] != 0 {
+			t.Errorf("horizon %d: point %v, median %v, want 0", h, p.Point, p.Quantiles[forecast.Q50])
+		}
+		want := 1.6448536269514726 * math.Sqrt(s2*float64(h))
+		if got := p.Quantiles[forecast.Q95]; math.Abs(got/want-1) > 2e-8 {
+			t.Errorf("horizon %d: 95 %% quantile %v, want %v", h, got, want)
+		}
+	}
+}
+
+// In a short window the weights are scaled to sum to 1, for odd and even numbers of
+// returns.
+func TestShortWindow(t *testing.T) {
+	for n := 22; n <= 23; n++ {
+		bars := forecasttest.Walk(9, n)
+		var sum, weights float64
+		for i := 1; i < n; i++ {
+			r := math.Log(bars[i].Close / bars[i-1].Close)
+			w := math.Pow(0.94, float64(n-1-i))
+			sum += w * r * r
+			weights += w
+		}
+		want := 1.6448536269514726 * math.Sqrt(sum/weights)
+		if got := predict(t, ewma.New(), bars, 1).Quantiles[forecast.Q95]; math.Abs(got/want-1) > 1e-13 {
+			t.Errorf("%d bars: 95 %% quantile %v, want %v", n, got, want)
+		}
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	walk := forecasttest.Walk(3, 100)
+	still := forecasttest.Bars(slices.Repeat([]float64{50}, 100)...)
+	oil := slices.Clone(walk)
+	oil[90].Close = -37.63
+	cases := []struct {
+		name string
+		bars []market.Bar
+		want error
+	}{
+		{"20 bars", walk[:20], forecast.ErrTooShort},
+		{"21 bars", walk[:21], nil},
+		{"a price that does not move", still, forecast.ErrDegenerate},
+		{"a price below zero", oil, forecast.ErrDegenerate},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ewma.New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if err != nil && !strings.HasPrefix(err.Error(), "ewma: forecast: ") {
+				t.Errorf("%q does not say who refused", err)
+			}
+		})
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := ewma.New().Fit(ctx, forecast.NewWindow(market.Day, forecasttest.Walk(3, 100))); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("the zero Model was accepted")
+		}
+	}()
+	_, _ = ewma.Model{}.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
+}
+
+// A version is named after these bytes: change them when the answers change.
+func TestEncode(t *testing.T) {
+	f := fit(t, ewma.New(), forecasttest.Walk(3, 100))
+	b, err := f.(forecast.Encoder).Encode()
+	if want := "ewma/1 lambda=0.94 returns=300 least=20"; err != nil || string(b) != want {
+		t.Errorf("got %q, %v, want %q", b, err, want)
+	}
+}
+
+func fit(t *testing.T, m ewma.Model, bars []market.Bar) forecast.Fitted {
+	t.Helper()
+	f, err := m.Fit(t.Context(), forecast.NewWindow(market.Day, bars))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func predict(t *testing.T, m ewma.Model, bars []market.Bar, h int) forecast.Prediction {
+	t.Helper()
+	p, err := fit(t, m, bars).Predict(forecast.NewWindow(market.Day, bars), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

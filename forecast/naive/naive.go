@@ -17,7 +17,6 @@ package naive
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/foretick/foretick/forecast"
 )
@@ -64,7 +63,7 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 	if err != nil {
 		return p, fmt.Errorf("naive: %w", err)
 	}
-	slices.Sort(r)
+	sortReturns(r)
 	if r[0] == r[len(r)-1] {
 		return p, fmt.Errorf("naive: %w: the last %d returns over %d bars are all the same", forecast.ErrDegenerate, len(r), horizon)
 	}

@@ -1,0 +1,172 @@
+package forecast_test
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/drift"
+	"github.com/foretick/foretick/forecast/ewma"
+	"github.com/foretick/foretick/forecast/forecasttest"
+	"github.com/foretick/foretick/forecast/naive"
+	"github.com/foretick/foretick/internal/testdata"
+	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
+)
+
+// measured is what the protocol of the forecasting benchmark reports for one
+// series, horizon and method; crps and width90 are in 100 x log return.
+type measured struct {
+	n                    int
+	crps, cov90, width90 float64
+	mae                  float64 // of the point, in price units
+}
+
+// measure follows the protocol: the last 2,500 bars; from bar 500 on forecast at
+// every bar with what had closed by then; score the log return over h bars.
+func measure(t *testing.T, f forecast.Forecaster, bars []market.Bar, h int) (m measured) {
+	t.Helper()
+	bars = bars[max(0, len(bars)-2500):]
+	fitted, err := f.Fit(context.Background(), forecast.NewWindow(market.Day, bars[:501]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := 0
+	for at := 500; at+h < len(bars); at++ {
+		p, err := fitted.Predict(forecast.NewWindow(market.Day, bars[:at+1]), h)
+		if err != nil {
+			t.Fatalf("%s at bar %d, horizon %d: %v", f.Name(), at, h, err)
+		}
+		last, actual := bars[at].Close, bars[at+h].Close
+		point, q := p.Price(last)
+		m.mae += math.Abs(actual - point)
+		m.crps += score.CRPS(&q, last, actual)
+		y := math.Log(actual) - math.Log(last)
+		if p.Quantiles[forecast.Q05] <= y && y <= p.Quantiles[forecast.Q95] {
+			hits++
+		}
+		m.width90 += 100 * (p.Quantiles[forecast.Q95] - p.Quantiles[forecast.Q05])
+		m.n++
+	}
+	n := float64(m.n)
+	m.crps, m.width90, m.cov90, m.mae = m.crps/n, m.width90/n, float64(hits)/n, m.mae/n
+	return m
+}
+
+type peerKey struct {
+	series, method string
+	h              int
+}
+
+func readPeers(t *testing.T, path string) map[peerKey]measured {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	num := func(s string) float64 {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	peers := map[peerKey]measured{}
+	for _, r := range rows[1:] {
+		peers[peerKey{r[0], r[2], int(num(r[1]))}] = measured{n: int(num(r[3])), crps: num(r[4]), cov90: num(r[5]), width90: num(r[6])}
+	}
+	return peers
+}
+
+// TestPeers repeats the forecasting benchmark's rows hs250 and ewma94_n, which
+// were computed with R 4.2.2 and are printed to 6 digits, on all 45 daily series:
+// every CRPS, coverage and width must agree to half a unit in the sixth digit. With
+// -v it prints the table over series that docs/forecasting.md shows.
+func TestPeers(t *testing.T) {
+	dir := testdata.Shared(t)
+	peers := readPeers(t, filepath.Join(dir, "skill", "peers_dev.csv"))
+	files, err := filepath.Glob(filepath.Join(dir, "data", "daily", "*.csv"))
+	if err != nil || len(files) != 45 {
+		t.Fatalf("found %d daily series, want 45 (%v)", len(files), err)
+	}
+	models := []struct {
+		forecast.Forecaster
+		peer string // none for drift: its figures are ours alone
+	}{{naive.New(), "hs250"}, {ewma.New(), "ewma94_n"}, {drift.New(), ""}}
+	var all [2][3][45]measured // by horizon, model, series
+	t.Run("series", func(t *testing.T) {
+		for s, file := range files {
+			name := filepath.Base(file[:len(file)-len(".csv")])
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				bars := forecasttest.ReadBars(t, file)
+				for i, h := range []int{1, 5} {
+					for k, m := range models {
+						got := measure(t, m, bars, h)
+						all[i][k][s] = got
+						want, ok := peers[peerKey{name, m.peer, h}]
+						if m.peer == "" {
+							continue
+						}
+						if !ok || got.n != want.n {
+							t.Fatalf("horizon %d, %s: %d origins, want %d", h, m.Name(), got.n, want.n)
+						}
+						agree(t, h, m.Name()+" crps", got.crps, want.crps)
+						agree(t, h, m.Name()+" cov90", got.cov90, want.cov90)
+						agree(t, h, m.Name()+" width90", got.width90, want.width90)
+					}
+				}
+			})
+		}
+	})
+	for i, h := range []int{1, 5} {
+		for k, m := range models {
+			t.Logf("horizon %d, %-5s: %s", h, m.Name(), overSeries(all[i][k][:], all[i][0][:]))
+		}
+	}
+}
+
+// agree compares with a number that was printed to 6 significant digits.
+func agree(t *testing.T, h int, what string, got, want float64) {
+	t.Helper()
+	unit := math.Pow(10, math.Floor(math.Log10(want))-5)
+	if math.Abs(got-want) > 0.501*unit {
+		t.Errorf("horizon %d, %s: got %.9g, the benchmark has %g", h, what, got, want)
+	}
+}
+
+// overSeries sums up one model against naive: geometric mean of the CRPS ratios,
+// series with a lower CRPS, coverage pooled over origins and its worst series, the
+// geometric mean of the width ratios and of the ratios of mean absolute errors.
+func overSeries(of, base []measured) string {
+	var crps, width, mae, hits, origins float64
+	worst := 0.9
+	better := 0
+	for s, m := range of {
+		crps += math.Log(m.crps / base[s].crps)
+		width += math.Log(m.width90 / base[s].width90)
+		mae += math.Log(m.mae / base[s].mae)
+		hits += m.cov90 * float64(m.n)
+		origins += float64(m.n)
+		if math.Abs(m.cov90-0.9) > math.Abs(worst-0.9) {
+			worst = m.cov90
+		}
+		if m.crps < base[s].crps {
+			better++
+		}
+	}
+	n := float64(len(of))
+	return fmt.Sprintf("crps ratio %.5f, better on %d of %d, cov90 %.5f (worst %.4f), width ratio %.5f, mae ratio %.5f",
+		math.Exp(crps/n), better, len(of), hits/origins, worst, math.Exp(width/n), math.Exp(mae/n))
+}
