@@ -1,0 +1,229 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+)
+
+const (
+	flagBackfill = 1 << iota
+	flagAfterGap
+)
+
+// CommitBars appends bars to the log. See store.BarWriter.
+func (s *Store) CommitBars(ctx context.Context, bars []store.BarRecord) (kept int, last uint64, err error) {
+	if len(bars) == 0 {
+		return 0, 0, ctx.Err()
+	}
+	op := fmt.Sprintf("commit %d bars of %s", len(bars), bars[0].Series)
+	for i := range bars {
+		if err := checkBar(&bars[i]); err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	err = s.write(ctx, op, func(w *writer) error {
+		kept, last = 0, 0
+		for i := range bars {
+			seq, err := w.putBar(&bars[i])
+			if err != nil {
+				return err
+			}
+			if seq > 0 {
+				kept, last = kept+1, seq
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return kept, last, nil
+}
+
+// checkBar refuses what a column could not hold.
+func checkBar(b *store.BarRecord) error {
+	for _, v := range [...]float64{b.Open, b.High, b.Low, b.Close, b.Volume} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("bar %s of %s holds %v", b.Start, b.Series, v)
+		}
+	}
+	if b.End <= b.Start || b.Revision < 0 {
+		return fmt.Errorf("bar %s of %s ends at %s and has revision %d", b.Start, b.Series, b.End, b.Revision)
+	}
+	return nil
+}
+
+// putBar keeps one bar and returns the number of its event, 0 when it is stored
+// already.
+func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
+	id, err := w.id(b.Series)
+	if err != nil {
+		return 0, err
+	}
+	var old store.BarRecord
+	found := false
+	if err := each(w.conn, sqlBarAt, func(r *sqlite.Stmt) bool { old, found = scanBar(r), true; return true }, id, int64(b.Start)); err != nil {
+		return 0, err
+	}
+	if found {
+		switch {
+		case old.Bar == b.Bar:
+			return 0, nil
+		case b.Revision <= old.Revision:
+			return 0, fmt.Errorf("%w: bar %s of %s has revision %d stored, revision %d differs and does not follow", store.ErrConflict, b.Start, b.Series, old.Revision, b.Revision)
+		}
+		w.wrote = true
+		if err := exec(w.conn, sqlOldBar, id, int64(b.Start)); err != nil {
+			return 0, err
+		}
+	}
+	w.wrote = true
+	seq, err := w.event(id, store.BarEvent, int64(b.Start))
+	if err != nil {
+		return 0, err
+	}
+	stmt, err := w.conn.Prepare(sqlPutBar)
+	if err != nil {
+		return 0, err
+	}
+	stmt.BindInt64(1, id)
+	bindBar(stmt, 2, b, seq)
+	return seq, run(stmt)
+}
+
+func bindBar(stmt *sqlite.Stmt, i int, b *store.BarRecord, seq uint64) {
+	var flags int64
+	if b.Backfill {
+		flags |= flagBackfill
+	}
+	if b.AfterGap {
+		flags |= flagAfterGap
+	}
+	stmt.BindInt64(i, int64(b.Start))
+	stmt.BindInt64(i+1, int64(b.End))
+	stmt.BindFloat(i+2, b.Open)
+	stmt.BindFloat(i+3, b.High)
+	stmt.BindFloat(i+4, b.Low)
+	stmt.BindFloat(i+5, b.Close)
+	stmt.BindFloat(i+6, b.Volume)
+	stmt.BindInt64(i+7, b.Trades)
+	stmt.BindInt64(i+8, int64(b.Revision))
+	stmt.BindInt64(i+9, flags)
+	stmt.BindInt64(i+10, int64(seq))
+}
+
+// scanBar reads barColumns; the name of the series is not among them.
+func scanBar(r *sqlite.Stmt) store.BarRecord {
+	flags := r.ColumnInt64(9)
+	return store.BarRecord{
+		Bar:      scanPlainBar(r),
+		Backfill: flags&flagBackfill != 0,
+		AfterGap: flags&flagAfterGap != 0,
+		Seq:      uint64(r.ColumnInt64(10)),
+	}
+}
+
+func scanPlainBar(r *sqlite.Stmt) market.Bar {
+	return market.Bar{
+		Start: market.Time(r.ColumnInt64(0)), End: market.Time(r.ColumnInt64(1)),
+		Open: r.ColumnFloat(2), High: r.ColumnFloat(3), Low: r.ColumnFloat(4), Close: r.ColumnFloat(5),
+		Volume: r.ColumnFloat(6), Trades: r.ColumnInt64(7), Revision: r.ColumnInt(8),
+	}
+}
+
+// bounds turns a range into what the statements compare with.
+func bounds(r store.Range) (from, to int64, limit int) {
+	from, to, limit = math.MinInt64, math.MaxInt64, 1000
+	if r.From != 0 {
+		from = int64(r.From)
+	}
+	if r.To != 0 {
+		to = int64(r.To)
+	}
+	if r.Limit != 0 {
+		limit = r.Limit
+	}
+	return from, to, limit
+}
+
+// Bars returns the latest revision of each bar in r.
+func (s *Store) Bars(ctx context.Context, key market.SeriesID, r store.Range) (bars []market.Bar, err error) {
+	err = s.read(ctx, "read bars of "+string(key), func(conn *sqlite.Conn) error {
+		id, err := seriesID(conn, key)
+		if err != nil || id == 0 {
+			return err
+		}
+		query := sqlBars
+		if r.Newest {
+			query = sqlBarsNew
+		}
+		from, to, limit := bounds(r)
+		bars = make([]market.Bar, 0, min(limit, 5000))
+		return each(conn, query, func(r *sqlite.Stmt) bool {
+			bars = append(bars, scanPlainBar(r))
+			return true
+		}, id, from, to, limit)
+	})
+	return bars, err
+}
+
+// BarLog returns log records with Seq > after, in commit order.
+func (s *Store) BarLog(ctx context.Context, key market.SeriesID, after uint64, limit int) (recs []store.BarRecord, err error) {
+	if after > math.MaxInt64 || limit <= 0 {
+		return nil, ctx.Err()
+	}
+	err = s.read(ctx, "read the bar log", func(conn *sqlite.Conn) error {
+		type place struct{ seq, series, start int64 }
+		var places []place
+		add := func(r *sqlite.Stmt) bool {
+			places = append(places, place{r.ColumnInt64(0), r.ColumnInt64(1), r.ColumnInt64(2)})
+			return true
+		}
+		var err error
+		if key == "" {
+			err = each(conn, sqlBarLog, add, int64(after), limit)
+		} else {
+			var id int64
+			if id, err = seriesID(conn, key); err != nil || id == 0 {
+				return err
+			}
+			err = each(conn, sqlSeriesBarLog, add, id, int64(after), limit)
+		}
+		if err != nil {
+			return err
+		}
+		names := map[int64]market.SeriesID{}
+		recs = make([]store.BarRecord, 0, len(places))
+		for _, p := range places {
+			var rec store.BarRecord
+			scan := func(r *sqlite.Stmt) bool { rec = scanBar(r); return true }
+			if err := each(conn, sqlBarAt, scan, p.series, p.start); err != nil {
+				return err
+			}
+			if rec.Seq != uint64(p.seq) { // a later revision took its place
+				if err := each(conn, sqlRevision, scan, p.seq); err != nil {
+					return err
+				}
+			}
+			if rec.Seq != uint64(p.seq) {
+				return fmt.Errorf("%w: bar of event %d is missing", store.ErrCorrupt, p.seq)
+			}
+			if names[p.series] == "" {
+				err := each(conn, sqlSeriesKey, func(r *sqlite.Stmt) bool { names[p.series] = market.SeriesID(r.ColumnText(0)); return true }, p.series)
+				if err != nil {
+					return err
+				}
+			}
+			rec.Series = names[p.series]
+			recs = append(recs, rec)
+		}
+		return nil
+	})
+	return recs, err
+}
