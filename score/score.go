@@ -62,9 +62,13 @@ func CRPS(q *forecast.Quantiles, last, actual float64) float64 {
 	y := 100 * math.Log(actual/last)
 	var sum float64
 	for i := forecast.Q05; i <= forecast.Q95; i++ {
-		d := y - 100*math.Log(q[i]/last)
+		d := y - float64(100*math.Log(q[i]/last))
 		tau := forecast.Probabilities[i]
 		sum += math.Max(tau*d, (tau-1)*d)
 	}
-	return 2 * sum / float64(forecast.Q95-forecast.Q05+1)
+	crps := 2 * sum / float64(forecast.Q95-forecast.Q05+1)
+	if math.IsInf(crps, 0) { // the logarithm of 0
+		return math.NaN()
+	}
+	return crps
 }
