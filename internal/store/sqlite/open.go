@@ -51,6 +51,8 @@ type Store struct {
 	pool  *pool
 	w     *writer
 
+	readOnly bool // opened by OpenReader: no lock, no writer
+
 	gate     sync.RWMutex // held for reading while a request is handed over
 	closed   bool
 	requests chan *request

@@ -52,6 +52,9 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 	if s.closed {
 		return errClosed
 	}
+	if s.readOnly {
+		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
+	}
 	select {
 	case s.requests <- r:
 		return nil

@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/foretick/foretick/internal/store"
+)
+
+// OpenReader opens the store in the folder dir for reading only, beside the process
+// that may be writing to it: it takes no lock and changes no schema. Its writes fail
+// with store.ErrReadOnly. The error wraps store.ErrNotFound when there is no
+// database, and otherwise as for Open.
+func OpenReader(ctx context.Context, dir string, opt Options) (*Store, error) {
+	path := filepath.Join(dir, File)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	}
+	s := &Store{dir: dir, readOnly: true, requests: make(chan *request), stopped: make(chan struct{})}
+	if opt.Readers < 1 {
+		opt.Readers = 1
+	}
+	var err error
+	if s.pool, err = newPool(path, opt.Readers); err != nil {
+		return nil, s.wrap("open "+path, err)
+	}
+	go s.waitForClose()
+	err = s.read(ctx, "open "+path, func(conn *sqlite.Conn) error {
+		if err := checkVersion(conn); err != nil {
+			return err
+		}
+		return each(conn, sqlEpoch, func(r *sqlite.Stmt) bool { s.epoch = r.ColumnText(0); return true })
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// waitForClose stands in for the writer of a store that has none.
+func (s *Store) waitForClose() {
+	defer close(s.stopped)
+	for range s.requests { // nothing is ever handed over
+	}
+	s.closeErr = s.wrap("close", s.pool.close())
+}
+
+// checkVersion refuses a schema that is not exactly this program's.
+func checkVersion(conn *sqlite.Conn) error {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return err
+	}
+	id, err := sqlitex.ResultInt64(conn.Prep("PRAGMA application_id"))
+	if err != nil {
+		return err
+	}
+	version, err := sqlitex.ResultInt(conn.Prep("PRAGMA user_version"))
+	switch {
+	case err != nil:
+		return err
+	case id != applicationID:
+		return fmt.Errorf("%w: it is a database of another program", store.ErrCorrupt)
+	case version > len(files):
+		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrCorrupt, version, len(files))
+	case version < len(files):
+		return fmt.Errorf("%w: its schema has version %d, this program reads version %d; foretick serve brings it up to date", store.ErrCorrupt, version, len(files))
+	}
+	return nil
+}
