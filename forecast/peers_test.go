@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -89,52 +90,76 @@ func readPeers(t *testing.T, path string) map[peerKey]measured {
 	return peers
 }
 
+// contestants are the models with the names that the benchmark gives them.
+var contestants = [...]struct {
+	forecast.Forecaster
+	peer string // none for drift: its figures are ours alone
+}{{naive.New(), "hs250"}, {ewma.New(), "ewma94_n"}, {drift.New(), ""}}
+
+// byModel holds what was measured of each contestant on one series.
+type byModel [len(contestants)]measured
+
 // TestPeers repeats the forecasting benchmark's rows hs250 and ewma94_n, which
-// were computed with R 4.2.2 and are printed to 6 digits, on all 45 daily series:
-// every CRPS, coverage and width must agree to half a unit in the sixth digit. With
-// -v it prints the table over series that docs/forecasting.md shows.
+// were computed with R 4.2.2 and are printed to 6 digits, on all 45 daily and 3
+// intraday series: every CRPS, coverage and width must agree to half a unit in the
+// sixth digit. With -v it prints the tables of docs/forecasting.md.
 func TestPeers(t *testing.T) {
 	dir := testdata.Shared(t)
-	peers := readPeers(t, filepath.Join(dir, "skill", "peers_dev.csv"))
-	files, err := filepath.Glob(filepath.Join(dir, "data", "daily", "*.csv"))
-	if err != nil || len(files) != 45 {
-		t.Fatalf("found %d daily series, want 45 (%v)", len(files), err)
+	daily, err := filepath.Glob(filepath.Join(dir, "data", "daily", "*.csv"))
+	if err != nil || len(daily) != 45 {
+		t.Fatalf("found %d daily series, want 45 (%v)", len(daily), err)
 	}
-	models := []struct {
-		forecast.Forecaster
-		peer string // none for drift: its figures are ours alone
-	}{{naive.New(), "hs250"}, {ewma.New(), "ewma94_n"}, {drift.New(), ""}}
-	var all [2][3][45]measured // by horizon, model, series
-	t.Run("series", func(t *testing.T) {
-		for s, file := range files {
-			name := filepath.Base(file[:len(file)-len(".csv")])
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				bars := forecasttest.ReadBars(t, file)
-				for i, h := range []int{1, 5} {
-					for k, m := range models {
-						got := measure(t, m, bars, h)
-						all[i][k][s] = got
-						want, ok := peers[peerKey{name, m.peer, h}]
-						if m.peer == "" {
-							continue
-						}
-						if !ok || got.n != want.n {
-							t.Fatalf("horizon %d, %s: %d origins, want %d", h, m.Name(), got.n, want.n)
-						}
-						agree(t, h, m.Name()+" crps", got.crps, want.crps)
-						agree(t, h, m.Name()+" cov90", got.cov90, want.cov90)
-						agree(t, h, m.Name()+" width90", got.width90, want.width90)
+	intraday := filepath.Join(dir, "data", "intraday")
+	for _, c := range []struct {
+		name, peers string
+		files       []string
+	}{
+		{"daily", "peers_dev.csv", daily},
+		{"intraday", "intraday_dev.csv", []string{
+			filepath.Join(intraday, "AMZN_1min_201902.csv"),
+			filepath.Join(intraday, "BTCPERP_1min_202201.csv.gz"),
+			filepath.Join(intraday, "SPY_1h.csv.gz"),
+		}},
+	} {
+		peers := readPeers(t, filepath.Join(dir, "skill", c.peers))
+		results := map[int][]byModel{1: make([]byModel, len(c.files)), 5: make([]byModel, len(c.files))}
+		t.Run(c.name, func(t *testing.T) {
+			for i, file := range c.files {
+				name, _, _ := strings.Cut(filepath.Base(file), ".csv")
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					bars := forecasttest.ReadBars(t, file)
+					for h, all := range results {
+						all[i] = compare(t, bars, h, name, peers)
 					}
-				}
-			})
-		}
-	})
-	for i, h := range []int{1, 5} {
-		for k, m := range models {
-			t.Logf("horizon %d, %-5s: %s", h, m.Name(), overSeries(all[i][k][:], all[i][0][:]))
+				})
+			}
+		})
+		for _, h := range []int{1, 5} {
+			for k, m := range contestants {
+				t.Logf("%s, horizon %d, %-5s: %s", c.name, h, m.Name(), overSeries(results[h], k))
+			}
 		}
 	}
+}
+
+// compare measures the contestants on one series against what R gave.
+func compare(t *testing.T, bars []market.Bar, h int, series string, peers map[peerKey]measured) (all byModel) {
+	for k, m := range contestants {
+		got := measure(t, m, bars, h)
+		all[k] = got
+		if m.peer == "" {
+			continue
+		}
+		want, ok := peers[peerKey{series, m.peer, h}]
+		if !ok || got.n != want.n {
+			t.Fatalf("horizon %d, %s: %d origins, want %d", h, m.Name(), got.n, want.n)
+		}
+		agree(t, h, m.Name()+" crps", got.crps, want.crps)
+		agree(t, h, m.Name()+" cov90", got.cov90, want.cov90)
+		agree(t, h, m.Name()+" width90", got.width90, want.width90)
+	}
+	return all
 }
 
 // agree compares with a number that was printed to 6 significant digits.
@@ -146,27 +171,27 @@ func agree(t *testing.T, h int, what string, got, want float64) {
 	}
 }
 
-// overSeries sums up one model against naive: geometric mean of the CRPS ratios,
+// overSeries sums up model k against naive: geometric mean of the CRPS ratios,
 // series with a lower CRPS, coverage pooled over origins and its worst series, the
 // geometric mean of the width ratios and of the ratios of mean absolute errors.
-func overSeries(of, base []measured) string {
+func overSeries(series []byModel, k int) string {
 	var crps, width, mae, hits, origins float64
-	worst := 0.9
-	better := 0
-	for s, m := range of {
-		crps += math.Log(m.crps / base[s].crps)
-		width += math.Log(m.width90 / base[s].width90)
-		mae += math.Log(m.mae / base[s].mae)
+	worst, better := 0.9, 0
+	for _, s := range series {
+		m, base := s[k], s[0]
+		crps += math.Log(m.crps / base.crps)
+		width += math.Log(m.width90 / base.width90)
+		mae += math.Log(m.mae / base.mae)
 		hits += m.cov90 * float64(m.n)
 		origins += float64(m.n)
 		if math.Abs(m.cov90-0.9) > math.Abs(worst-0.9) {
 			worst = m.cov90
 		}
-		if m.crps < base[s].crps {
+		if m.crps < base.crps {
 			better++
 		}
 	}
-	n := float64(len(of))
-	return fmt.Sprintf("crps ratio %.5f, better on %d of %d, cov90 %.5f (worst %.4f), width ratio %.5f, mae ratio %.5f",
-		math.Exp(crps/n), better, len(of), hits/origins, worst, math.Exp(width/n), math.Exp(mae/n))
+	n := float64(len(series))
+	return fmt.Sprintf("crps ratio %.4f, better on %d of %d, cov90 %.4f (worst %.4f), width ratio %.4f, mae ratio %.4f",
+		math.Exp(crps/n), better, len(series), hits/origins, worst, math.Exp(width/n), math.Exp(mae/n))
 }

@@ -1,16 +1,19 @@
 package forecasttest
 
 import (
+	"compress/gzip"
 	"encoding/csv"
+	"io"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/market"
 )
 
 // ReadBars reads a recorded series with the columns time, open, high, low, close,
-// volume. A bar ends where its interval does; the interval is a day for dates and
+// volume, compressed when its name ends in .gz. A bar ends where its interval does; the interval is a day for dates and
 // otherwise the shortest step between two bars.
 func ReadBars(t testing.TB, path string) []market.Bar {
 	t.Helper()
@@ -19,7 +22,13 @@ func ReadBars(t testing.TB, path string) []market.Bar {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
+	var text io.Reader = file
+	if strings.HasSuffix(path, ".gz") {
+		if text, err = gzip.NewReader(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := csv.NewReader(text).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
