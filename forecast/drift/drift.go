@@ -10,7 +10,8 @@
 // This is the drift method of Hyndman & Athanasopoulos, Forecasting: Principles and
 // Practice (3rd ed., 2021), sections 5.2 and 5.5, applied to log prices; their T
 // observations are our n+1 closes, so that their 1 + h/(T-1) is the same. R's
-// forecast::rwf(drift = TRUE) computes it likewise.
+// forecast::rwf(drift = TRUE) adds up the same two terms; versions of it differ in
+// the divisor of s.
 //
 // It is good where prices really trend within 250 bars, which is rare: the drift of
 // a price is far smaller than what 250 returns can tell from chance, so the point

@@ -11,11 +11,10 @@
 // value for daily data; used here at every interval).
 //
 // The sum runs over the last 300 returns, or all of a shorter window. There is no
-// starting value to choose, because the weights are scaled to sum to 1 (the
-// document's table 5.1). Run as the recursion s² := λ s² + (1-λ) r² over a whole
-// history it gives the same, from any start, to within the weight λ^300 = 1e-8 of
-// what lies further back (the document's effective number of observations, section
-// 5.3.1).
+// starting value to choose, because the weights are scaled to sum to 1. Run as the
+// recursion s² := λ s² + (1-λ) r² over a whole history it gives the same, from any
+// start, to within the weight λ^300 = 1e-8 of what lies further back. (Section 5.3
+// of the document cuts the sum off in the same way, much sooner.)
 //
 // It is good at following volatility: a few bars after a market turns wild or calm
 // the interval has changed width. It is bad in the tails, where a normal
