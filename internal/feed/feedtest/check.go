@@ -9,17 +9,15 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// row is one bar or tick of an instrument.
+// row is one bar or tick.
 type row struct {
-	Instrument string
-	Bar        market.Bar
-	Tick       market.Tick
+	Bar  market.Bar
+	Tick market.Tick
 }
 
-// rows returns the data of messages, without what is stored, one instrument after
-// the other.
-func rows(info feed.Info, stored map[market.SeriesID]market.Time, all []feed.Message) []row {
-	var out []row
+// rows returns the data of each instrument in messages, without what is stored.
+func rows(info feed.Info, stored map[market.SeriesID]market.Time, all []feed.Message) map[string][]row {
+	out := map[string][]row{}
 	for _, s := range info.Series {
 		key := s.Instrument.Key()
 		last, ok := stored[s.ID()]
@@ -29,12 +27,12 @@ func rows(info feed.Info, stored map[market.SeriesID]market.Time, all []feed.Mes
 			}
 			for _, b := range m.Bars {
 				if !ok || b.Start > last {
-					out = append(out, row{Instrument: key, Bar: b})
+					out[key] = append(out[key], row{Bar: b})
 				}
 			}
 			for _, t := range m.Ticks {
 				if !ok || t.Time >= s.Interval.End(last) {
-					out = append(out, row{Instrument: key, Tick: t})
+					out[key] = append(out[key], row{Tick: t})
 				}
 			}
 		}
@@ -45,11 +43,15 @@ func rows(info feed.Info, stored map[market.SeriesID]market.Time, all []feed.Mes
 // noOlder fails when messages hold what is stored, and counts their rows.
 func noOlder(t *testing.T, info feed.Info, stored map[market.SeriesID]market.Time, all []feed.Message) int {
 	t.Helper()
-	got := rows(info, nil, all)
-	if fresh := rows(info, stored, all); len(fresh) != len(got) {
-		t.Errorf("%d of %d rows were stored already", len(got)-len(fresh), len(got))
+	n := 0
+	fresh := rows(info, stored, all)
+	for key, got := range rows(info, nil, all) {
+		if len(fresh[key]) != len(got) {
+			t.Errorf("%s: %d of %d rows were stored already", key, len(got)-len(fresh[key]), len(got))
+		}
+		n += len(got)
 	}
-	return len(got)
+	return n
 }
 
 func clone(m feed.Message) feed.Message {
