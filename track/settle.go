@@ -130,24 +130,9 @@ func (t *Track) outcome(r *Result, b *market.Bar) error {
 				r.Scores = append(r.Scores, score.Of(f, is.cutoff, is.last, is.scale, b.Close, b.Revision))
 			}
 		}
-		pairNaive(r.Scores[first:])
+		score.Pair(r.Scores[first:])
 	}
 	return nil
-}
-
-// pairNaive gives every score of one cutoff the naive forecast's CRPS for the same
-// target.
-func pairNaive(scores []score.Score) {
-	for i := range scores {
-		if scores[i].Model != Naive {
-			continue
-		}
-		for k := range scores {
-			if scores[k].Horizon == scores[i].Horizon {
-				scores[k].NaiveCRPS = scores[i].CRPS
-			}
-		}
-	}
 }
 
 // prune forgets issues that are settled and too old to be revised.

@@ -28,9 +28,6 @@ import (
 	"github.com/foretick/foretick/score"
 )
 
-// Naive is the name of the model that every other is compared with.
-const Naive = "naive"
-
 // Defaults of Config.
 const (
 	DefaultWindow   = 1024
@@ -137,7 +134,7 @@ func New(cfg Config) (*Track, error) {
 		if slices.ContainsFunc(t.slots, func(s slot) bool { return s.model.Name() == m.Name() }) {
 			return nil, fmt.Errorf("track: two models are called %q", m.Name())
 		}
-		naive = naive || m.Name() == Naive
+		naive = naive || m.Name() == score.Naive
 		t.slots = append(t.slots, slot{model: m, why: "not fitted yet"})
 	}
 	if !naive {
