@@ -31,6 +31,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/foretick/foretick/internal/feed"
@@ -97,15 +98,17 @@ func New(opt Options) (*Source, error) {
 	if opt.History == 0 {
 		opt.History = DefaultHistory
 	}
-	symbols := append([]string(nil), opt.Symbols...)
+	symbols := slices.Clone(opt.Symbols)
 	if len(symbols) == 0 {
 		symbols = append(symbols, DefaultSymbol)
 	}
 	if max(len(symbols), opt.Count) > MaxInstruments {
 		return nil, fmt.Errorf("sim: %d instruments are more than %d", max(len(symbols), opt.Count), MaxInstruments)
 	}
-	for n := len(symbols) + 1; n <= opt.Count; n++ {
-		symbols = append(symbols, fmt.Sprintf("SIM%04d", n))
+	for n := len(symbols) + 1; len(symbols) < opt.Count; n++ {
+		if name := fmt.Sprintf("SIM%04d", n); !slices.Contains(opt.Symbols, name) {
+			symbols = append(symbols, name)
+		}
 	}
 	info := feed.Info{Name: Name, Calendars: make(map[string]market.Calendar, len(symbols))}
 	for _, symbol := range symbols {
