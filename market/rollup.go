@@ -91,17 +91,29 @@ func (r *Rollup) Interval() Interval { return r.interval }
 // the start of the first to the end of the last of them; both oldest first. Base bars
 // stored after that are then given to Add, which completes a coarse bar that was
 // begun before a restart. Base bars that start before the first coarse bar will be
-// too late. Prime forgets what r held before; with no coarse bars it does only that.
+// too late; with no base bars given, those before the end of the last. Prime forgets
+// what r held before; with no coarse bars it does only that.
 func (r *Rollup) Prime(coarse, base []Bar) {
 	*r = Rollup{interval: r.interval, grace: r.grace, keep: r.keep, from: MinTime, parts: r.parts[:0], done: r.done[:0]}
 	if len(coarse) == 0 {
 		return
 	}
-	r.from = coarse[0].Start
 	r.done = append(r.done, coarse...)
+	r.from = coarse[0].Start
+	if len(base) == 0 {
+		r.from = coarse[len(coarse)-1].End
+	}
 	for i := range base {
 		r.insert(&base[i])
 	}
+}
+
+// Open returns the coarse bar in progress as it stands, ok false when there is none.
+func (r *Rollup) Open() (bar Bar, ok bool) {
+	if !r.isOpen {
+		return Bar{}, false
+	}
+	return r.fold(r.current), true
 }
 
 // Deadline returns the time at which Advance would make the coarse bar in progress
@@ -175,9 +187,8 @@ func (r *Rollup) insert(b *Bar) {
 	r.done = slices.Delete(r.done, 0, n)
 }
 
-// emit appends the coarse bar that starts at c unless it was final with the same
-// values before.
-func (r *Rollup) emit(c Time, bars []Bar) []Bar {
+// fold returns the coarse bar that starts at c from what r holds of it.
+func (r *Rollup) fold(c Time) Bar {
 	f := folding{interval: r.interval}
 	if r.prefix.some && r.prefix.bar.Start == c {
 		f = r.prefix
@@ -187,7 +198,13 @@ func (r *Rollup) emit(c Time, bars []Bar) []Bar {
 	for ; i < len(r.parts) && r.parts[i].Start < end; i++ {
 		f.add(&r.parts[i])
 	}
-	b := f.bar
+	return f.bar
+}
+
+// emit appends the coarse bar that starts at c unless it was final with the same
+// values before.
+func (r *Rollup) emit(c Time, bars []Bar) []Bar {
+	b := r.fold(c)
 	k, final := r.find(c)
 	if !final {
 		r.done = slices.Insert(r.done, k, b)

@@ -1,0 +1,139 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"math/bits"
+
+	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+)
+
+// flush commits the batch, tells the bus, and lets the driver catch up. It fails
+// when hard is done before everything was stored.
+func (p *pipeline) flush(ctx, hard context.Context) error {
+	p.ticks = 0
+	if p.failed != nil {
+		return p.failed
+	}
+	if err := p.flushRejects(hard); err != nil {
+		return err
+	}
+	committed, err := p.flushBars(hard)
+	if err != nil {
+		return err
+	}
+	if p.changed {
+		p.changed = false
+		p.notify("feed", p.info.Name)
+	}
+	if !committed || p.cfg.AfterCommit == nil {
+		return nil
+	}
+	if err := p.cfg.AfterCommit(ctx, p.lastEvent); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("ingest: after commit: %w", err)
+	}
+	return nil
+}
+
+// flushRejects comes before flushBars: after a crash between the two the rejects are
+// met again and kept once, while committed bars would keep them from being met.
+func (p *pipeline) flushRejects(ctx context.Context) error {
+	if len(p.rejects) == 0 {
+		return nil
+	}
+	at := p.cfg.Now()
+	err := p.retry(ctx, fmt.Sprintf("keeping %d rejected inputs", len(p.rejects)), func(ctx context.Context) error {
+		return p.cfg.Store.Quarantine(ctx, at, p.rejects)
+	})
+	if err != nil {
+		return err
+	}
+	n := uint64(len(p.rejects))
+	p.metrics.rejected.Add(float64(n))
+	var total uint64
+	p.health.update(func(h *feed.Health) {
+		h.Rejected += n
+		total = h.Rejected
+	})
+	if bits.Len64(total) > bits.Len64(total-n) { // ever rarer, so that a flood stays readable
+		r := p.rejects[len(p.rejects)-1]
+		p.log.Warn("inputs were rejected", "total", total, "instrument", r.Instrument, "line", r.Line, "reason", r.Reason)
+	}
+	clear(p.rejects)
+	p.rejects = p.rejects[:0]
+	p.notify("quarantine", p.info.Name)
+	return nil
+}
+
+// flushBars commits the bars of the batch in one call. It reports whether there
+// were any.
+func (p *pipeline) flushBars(ctx context.Context) (bool, error) {
+	if len(p.recs) == 0 {
+		return false, nil
+	}
+	err := p.retry(ctx, fmt.Sprintf("storing %d bars", len(p.recs)), func(ctx context.Context) error {
+		_, last, err := p.cfg.Store.CommitBars(ctx, p.recs)
+		if err == nil {
+			p.lastEvent = max(p.lastEvent, last)
+		}
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	key := p.recs[0].Series
+	var closed, revised uint64
+	for i := range p.recs {
+		s := p.of[i]
+		if s.id != key {
+			key = ""
+		}
+		if p.recs[i].Revision > 0 {
+			revised++
+			s.revised.Inc()
+		} else {
+			closed++
+			s.closed.Inc()
+		}
+	}
+	p.health.update(func(h *feed.Health) {
+		h.Bars += closed
+		h.Revised += revised
+	})
+	for i, s := range p.of {
+		if i == 0 || s != p.of[i-1] {
+			p.settle(s)
+		}
+	}
+	clear(p.of)
+	p.recs, p.of = p.recs[:0], p.of[:0]
+	p.notify("bar", string(key))
+	return true, nil
+}
+
+// settle notes that all bars of s are committed.
+func (p *pipeline) settle(s *series) {
+	s.trim()
+	if last, ok := s.last(); ok && s.rec.Base {
+		p.health.setLast(s.id, last.Start)
+	}
+}
+
+// stored returns the newest revision of a bar that is not among the recent ones.
+func (p *pipeline) stored(ctx context.Context, s *series, start market.Time) (bar market.Bar, ok bool, err error) {
+	for i := len(p.recs) - 1; i >= 0; i-- {
+		if p.of[i] == s && p.recs[i].Start == start {
+			return p.recs[i].Bar, true, nil
+		}
+	}
+	err = p.retry(ctx, "reading bars of "+string(s.id), func(ctx context.Context) error {
+		bars, err := p.cfg.Store.Bars(ctx, s.id, store.Range{To: start + 1, Newest: true, Limit: 1})
+		if ok = len(bars) == 1 && bars[0].Start == start; ok {
+			bar = bars[0]
+		}
+		return err
+	})
+	return bar, ok && err == nil, err
+}

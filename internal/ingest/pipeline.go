@@ -1,0 +1,324 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/foretick/foretick/internal/bus"
+	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+)
+
+const (
+	// queue is the number of messages that may wait. It bridges one commit (a few
+	// milliseconds) at some ten thousand messages a second, so that a live feed is
+	// not held up; a longer queue would only hide a store that is too slow.
+	queue = 64
+	// batchBars bounds the bars of one commit, and so its duration and memory.
+	batchBars = 4096
+	// batchTicks bounds the ticks taken before a commit, for the same reason.
+	batchTicks = 1 << 16
+	// longestWait bounds a wait by timer, so that a clock that was set is noticed.
+	longestWait = time.Second
+)
+
+// pipeline is one source with all that belongs to it. Everything but health is owned
+// by the goroutine of loop.
+type pipeline struct {
+	cfg     *Config
+	src     feed.Source
+	info    feed.Info
+	log     *slog.Logger
+	metrics sourceMetrics
+	live    bool
+	bases   []*base
+	byKey   map[string]*base
+	health  health
+
+	in     chan feed.Message
+	ended  chan ended
+	closed chan struct{} // closed when loop has returned
+
+	// The batch that is not committed yet.
+	recs    []store.BarRecord
+	of      []*series // of each of recs
+	rejects []feed.Reject
+	ticks   int
+	changed bool  // the source's state is new
+	failed  error // why something received could not be taken
+
+	next        market.Time // no bar becomes final by timer before it
+	lastEvent   uint64
+	wasRunning  bool
+	interrupted bool
+
+	bars    []market.Bar     // scratch
+	refused []market.Refused // scratch
+}
+
+func newPipeline(cfg *Config, src feed.Source, m *metrics) (*pipeline, error) {
+	info := src.Info()
+	p := &pipeline{
+		cfg: cfg, src: src, info: info, live: !info.Replay,
+		log: cfg.Log.With("source", info.Name), metrics: m.source(info.Name),
+		byKey: map[string]*base{},
+		in:    make(chan feed.Message, queue), ended: make(chan ended), closed: make(chan struct{}),
+		next: market.MaxTime,
+	}
+	h := feed.Health{Name: info.Name, Replay: info.Replay, State: feed.Connecting, Since: market.TimeOf(cfg.Now())}
+	for _, s := range info.Series {
+		if p.byKey[s.Instrument.Key()] != nil {
+			return nil, fmt.Errorf("ingest: source %s delivers %s at two intervals", info.Name, s.Instrument.Key())
+		}
+		b, err := newBase(cfg, info, s, m)
+		if err != nil {
+			return nil, fmt.Errorf("ingest: source %s: %w", info.Name, err)
+		}
+		p.bases = append(p.bases, b)
+		p.byKey[s.Instrument.Key()] = b
+		h.Series = append(h.Series, b.id)
+		h.Simulated = h.Simulated || s.Instrument.Simulated
+	}
+	p.health.h, p.health.last = h, map[market.SeriesID]market.Time{}
+	return p, nil
+}
+
+// run primes the pipeline from the store and runs source and loop. hard is the
+// context of the store: it outlives ctx.
+func (p *pipeline) run(ctx, hard context.Context) error {
+	// Before the source runs nothing has been received, so ctx ends the wait.
+	if err := p.prime(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	g, running := errgroup.WithContext(ctx) // a loop that fails ends the source
+	g.Go(func() error {
+		p.supervise(running)
+		return nil
+	})
+	g.Go(func() error {
+		defer close(p.closed)
+		return p.loop(ctx, hard)
+	})
+	return g.Wait()
+}
+
+// loop takes messages until the source has finished or, after ctx is done, the
+// channel is closed and empty.
+func (p *pipeline) loop(ctx, hard context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var due <-chan time.Time
+		if wait, ok := p.wait(); ok {
+			timer.Reset(wait)
+			due = timer.C
+		}
+		var end *ended
+		open := true
+		select {
+		case m, ok := <-p.in:
+			if open = ok; ok {
+				p.take(hard, &m)
+				open = p.drain(hard)
+			}
+		case e := <-p.ended:
+			end = &e
+			for len(p.in) > 0 {
+				open = p.drain(hard)
+				if err := p.flush(ctx, hard); err != nil {
+					return err
+				}
+			}
+			p.sourceEnded(hard, end)
+		case <-due:
+		}
+		if p.live {
+			now := market.TimeOf(p.cfg.Now())
+			if len(p.in) == 0 || now > p.next.Add(slow) {
+				p.advance(hard, now)
+			}
+		}
+		if err := p.flush(ctx, hard); err != nil {
+			return err
+		}
+		if end != nil {
+			close(end.done)
+		}
+		if !open || end != nil && end.state == feed.Finished {
+			return nil
+		}
+	}
+}
+
+// drain takes what waits in the channel, up to a batch. It returns false when the
+// channel is closed and empty.
+func (p *pipeline) drain(ctx context.Context) bool {
+	for len(p.recs) < batchBars && p.ticks < batchTicks {
+		select {
+		case m, ok := <-p.in:
+			if !ok {
+				return false
+			}
+			p.take(ctx, &m)
+		default:
+			return true
+		}
+	}
+	return true
+}
+
+// wait is how long to wait until a bar becomes final by timer.
+func (p *pipeline) wait() (time.Duration, bool) {
+	if !p.live || p.next == market.MaxTime {
+		return 0, false
+	}
+	return min(max(0, p.next.Sub(market.TimeOf(p.cfg.Now()))), longestWait), true
+}
+
+// take handles one message.
+func (p *pipeline) take(ctx context.Context, m *feed.Message) {
+	now := p.cfg.Now()
+	data := len(m.Ticks) > 0 || len(m.Bars) > 0
+	p.health.update(func(h *feed.Health) {
+		h.LastData = market.TimeOf(now)
+		if !p.live {
+			h.Clock = max(h.Clock, m.Clock)
+		}
+		h.Ticks += uint64(len(m.Ticks))
+	})
+	p.metrics.lastFrame.Set(float64(now.UnixMicro()) / 1e6)
+	p.metrics.ticks.Add(float64(len(m.Ticks)))
+
+	before := m.State == feed.Running || m.State == feed.Connecting
+	switch {
+	case before:
+		p.setState(m.State, m.Detail)
+	case data && !p.wasRunning, data && p.interrupted:
+		p.setState(feed.Running, "")
+	}
+	for _, r := range m.Rejects {
+		if r.Instrument == "" {
+			r.Instrument = m.Instrument
+		}
+		p.reject(r)
+	}
+	if data {
+		p.takeData(ctx, m, market.TimeOf(now))
+	}
+	if m.Clock != 0 && !p.live {
+		p.advance(ctx, m.Clock)
+	}
+	if m.State != "" && !before {
+		p.setState(m.State, m.Detail)
+	}
+}
+
+func (p *pipeline) takeData(ctx context.Context, m *feed.Message, now market.Time) {
+	b := p.byKey[m.Instrument]
+	if b == nil {
+		why := fmt.Sprintf("the source did not announce the instrument %q", m.Instrument)
+		for i := range m.Bars {
+			p.reject(feed.Reject{Instrument: m.Instrument, Raw: rawBar(&m.Bars[i]), Reason: why})
+		}
+		for i := range m.Ticks {
+			p.reject(feed.Reject{Instrument: m.Instrument, Raw: rawTick(&m.Ticks[i]), Reason: why})
+		}
+		return
+	}
+	if len(m.Bars) > 0 {
+		p.takeBars(ctx, b, m, now)
+	}
+	if len(m.Ticks) > 0 {
+		p.takeTicks(ctx, b, m, now)
+	}
+	p.next = min(p.next, b.due(p.live))
+}
+
+// advance makes final by time what is due at now: the wall clock of a live source,
+// the data's clock of a replay.
+func (p *pipeline) advance(ctx context.Context, now market.Time) {
+	if now < p.next {
+		return
+	}
+	p.next = market.MaxTime
+	for _, b := range p.bases {
+		t := now
+		if p.live {
+			t = b.clock(now)
+		}
+		p.advanceBase(ctx, b, t)
+		p.next = min(p.next, b.due(p.live))
+	}
+}
+
+// setState records the source's condition. After an interruption of a live source
+// the next hole is a gap.
+func (p *pipeline) setState(s feed.State, detail string) {
+	now := market.TimeOf(p.cfg.Now())
+	p.health.update(func(h *feed.Health) {
+		if h.State != s {
+			h.Since = now
+			p.changed = true
+		}
+		p.changed = p.changed || h.Detail != detail
+		h.State, h.Detail = s, detail
+	})
+	switch s {
+	case feed.Running:
+		if p.interrupted && p.live {
+			p.expectGaps()
+		}
+		p.wasRunning, p.interrupted = true, false
+	case feed.Connecting, feed.Stalled, feed.Failed:
+		p.interrupted = p.wasRunning
+	}
+}
+
+// sourceEnded acts on the return of the source; everything that it sent was taken.
+func (p *pipeline) sourceEnded(ctx context.Context, e *ended) {
+	for _, b := range p.bases {
+		switch {
+		case e.state == feed.Finished:
+			// No more of the open bar can come.
+			p.advanceBuilder(ctx, b, market.MaxTime)
+		case !p.live:
+			// The source resumes after the last stored bar.
+			b.builder.Discard()
+		default:
+			b.resent = true
+		}
+	}
+	p.setState(e.state, e.detail)
+}
+
+// reject adds r to the batch.
+func (p *pipeline) reject(r feed.Reject) {
+	const longest = 500
+	if r.Source == "" {
+		r.Source = p.info.Name
+	}
+	if len(r.Raw) > longest {
+		r.Raw = r.Raw[:longest]
+	}
+	p.rejects = append(p.rejects, r)
+}
+
+func (p *pipeline) notify(kind, key string) {
+	p.cfg.Bus.Publish(bus.Notice{Epoch: p.cfg.Store.Epoch(), Seq: p.lastEvent, Kind: kind, Key: key})
+}
+
+func rawBar(b *market.Bar) string {
+	return fmt.Sprintf("%s,%v,%v,%v,%v,%v", b.Start, b.Open, b.High, b.Low, b.Close, b.Volume)
+}
+
+func rawTick(t *market.Tick) string {
+	return fmt.Sprintf("%s,%v,%v", t.Time, t.Price, t.Size)
+}
