@@ -48,13 +48,14 @@ func open(r io.Reader, name string) (io.Reader, error) {
 	}
 	// An error here comes again with the first read.
 	head, _ := b.Peek(512)
+	first, _, _ := bytes.Cut(head, []byte("\n"))
 	is := func(what string) (io.Reader, error) { return nil, fmt.Errorf("%w: %s %s", ErrFormat, name, what) }
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return is("is a zip archive; unpack it and name the CSV file that is inside")
 	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
 		return is("is text in UTF-16; save it as UTF-8")
-	case bytes.IndexByte(head, 0) >= 0:
+	case bytes.IndexByte(first, 0) >= 0:
 		return is("is binary, not text")
 	}
 	return b, nil

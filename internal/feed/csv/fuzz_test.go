@@ -1,0 +1,70 @@
+package csv_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/foretick/foretick/internal/feed/csv"
+	"github.com/foretick/foretick/market"
+)
+
+// FuzzRead checks what must hold of any input: no panic, nothing lost, only valid
+// rows in order, and bars that survive being written and read.
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{
+		"raw/NFLX_yahoo_json_error_body.csv", "raw/CRCL_1h_mixed_utc_offsets.csv", "raw/WTI_negative_price.csv",
+		"raw/AAPL_lean_daily.zip", "ticks/XRPETH_trades_2019.csv.gz", "daily/KO.csv",
+	} {
+		b, err := os.ReadFile(data(f, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[:min(len(b), 2000)], false)
+	}
+	b, err := os.ReadFile(data(f, "raw/NFLX_yahoo_json_error_body.csv"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	// The error pages between the prices.
+	at := bytes.Index(b, []byte("    \"finance\""))
+	f.Add(append([]byte("Date,Open,High,Low,Close,Adj Close,Volume\n"), b[at-500:at+1500]...), true)
+	f.Add([]byte(zip("time,close\n2024-01-02,1\n2024-01-03,2\n")), false)
+	f.Add([]byte("time,price,size\n1704189600500,1,2\n2024-11-03 01:30:00,1,\"2\"\n"), true)
+	zone := newYork(f)
+
+	f.Fuzz(func(t *testing.T, in []byte, zoned bool) {
+		opt := csv.Options{MaxRows: 100_000}
+		if zoned {
+			opt.Zone = zone
+		}
+		file, err := csv.ReadFrom(t.Context(), bytes.NewReader(in), "T.csv", opt)
+		if file == nil {
+			if err == nil {
+				t.Fatal("neither file nor error")
+			}
+			return
+		}
+		checkFile(t, file)
+		if (file.Kept() == 0) != errors.Is(err, csv.ErrNoRows) && !errors.Is(err, csv.ErrInterval) {
+			t.Fatalf("%d rows kept, error %v", file.Kept(), err)
+		}
+		if err != nil || len(file.Bars) == 0 {
+			return
+		}
+		var b bytes.Buffer
+		if err := csv.Write(&b, file.Bars); err != nil {
+			t.Fatal(err)
+		}
+		again, err := csv.ReadFrom(t.Context(), &b, "T.csv", csv.Options{Interval: file.Series.Interval, Instrument: market.Instrument{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(file.Bars, again.Bars); d != "" || again.Refused != 0 {
+			t.Fatalf("(-read +written and read):\n%s", d)
+		}
+	})
+}
