@@ -121,7 +121,7 @@ func each(conn *sqlite.Conn, query string, row func(*sqlite.Stmt) bool, args ...
 		if err != nil || !more {
 			return err
 		}
-		if !row(stmt) {
+		if row != nil && !row(stmt) {
 			return stmt.Reset()
 		}
 	}

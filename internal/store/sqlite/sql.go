@@ -28,8 +28,6 @@ const (
 	sqlBars    = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start LIMIT ?`
 	sqlBarsNew = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?`
 
-	sqlLastStart = `SELECT max(start) FROM bar WHERE series = ?`
-
 	sqlBarLog       = `SELECT seq, series, key FROM event WHERE kind = 0 AND seq > ? ORDER BY seq LIMIT ?`
 	sqlSeriesBarLog = `SELECT seq, series, key FROM event WHERE kind = 0 AND series = ? AND seq > ? ORDER BY seq LIMIT ?`
 	sqlRevision     = `SELECT ` + barColumns + ` FROM bar_revision WHERE seq = ?`

@@ -31,7 +31,10 @@ func (s *Store) CommitStep(ctx context.Context, steps ...store.Step) (last uint6
 	err = s.write(ctx, op, func(w *writer) error {
 		last, failed = 0, nil
 		for i := range steps {
-			err := bad[i]
+			_, err := w.id(steps[i].Series)
+			if err == nil {
+				err = bad[i]
+			}
 			if err == nil {
 				err = w.follows(&steps[i], decoded[i])
 			}
