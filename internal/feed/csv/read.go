@@ -106,7 +106,7 @@ func (r *reader) rows(l *lines) error {
 			r.refuse(l.n, line, err.Error())
 		}
 		if r.file.Kept() > r.maxRows {
-			return fmt.Errorf("%w: %s has more than %d", ErrTooLarge, r.file.Name, r.maxRows)
+			return fmt.Errorf("%w: %s has more than %d; split it into several files", ErrTooLarge, r.file.Name, r.maxRows)
 		}
 	}
 }

@@ -63,6 +63,7 @@ type Options struct {
 }
 
 // Source is a feed.Source that plays files. It may be run again, which plays again.
+// Its messages share memory with the files: a receiver must not change them.
 type Source struct {
 	opt     Options
 	info    feed.Info

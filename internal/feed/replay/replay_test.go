@@ -338,3 +338,31 @@ func TestTicksOfADay(t *testing.T) {
 		t.Errorf("%d ticks, the clock at the end is %s", n, end)
 	}
 }
+
+// BenchmarkMax plays a day of ticks, and bars, as fast as possible.
+func BenchmarkMax(b *testing.B) {
+	for _, name := range []string{"ticks/SPY_trades_20131007.csv.gz", "intraday/BTCPERP_1min_202201.csv.gz"} {
+		b.Run(filepath.Base(name), func(b *testing.B) {
+			b.ReportAllocs()
+			src, err := replay.New([]*csv.File{shared(b, name)}, replay.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			rows := 0
+			for b.Loop() {
+				out, ended := make(chan feed.Message, 64), make(chan error, 1)
+				go func() { ended <- src.Run(b.Context(), feedtest.Nothing, out) }()
+				for m := range out {
+					rows += len(m.Ticks) + len(m.Bars)
+					if m.State == feed.Finished {
+						break
+					}
+				}
+				if err := <-ended; err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

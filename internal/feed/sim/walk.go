@@ -52,6 +52,10 @@ const (
 	// them: the bounce of Roll, "A simple implicit measure of the effective bid-ask
 	// spread", J. of Finance 39 (1984).
 	halfSpread = 0.5 * grid
+
+	// No trade falls into the last 50 ms of a second, so that on a busy machine too
+	// all trades of a bar are known before it becomes final.
+	trading = 0.95
 )
 
 // walk is the realistic market of one instrument.
@@ -104,7 +108,7 @@ func (w *walk) next(start market.Time, to *second) {
 	w.age++
 	w.at, w.path = w.at[:0], w.path[:0]
 	for range n {
-		w.at = append(w.at, r.Float64())
+		w.at = append(w.at, trading*r.Float64())
 	}
 	slices.Sort(w.at)
 	// A Brownian motion at the times of the trades and at 1, bent to end at ret.
