@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -314,15 +315,10 @@ func (r *rig) value(t testing.TB, name string) (sum float64) {
 // m0 is the start of the minute bars of tests: the epoch of synctest's clock.
 var m0 = market.TimeOf(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
 
-func at(minutes float64) market.Time { return m0 + market.Time(minutes*60e6) }
+func at(minutes float64) market.Time { return m0 + market.Time(math.Round(minutes*60e6)) }
 
 func bar(minutes int, price float64) market.Bar {
 	return market.Bar{Start: at(float64(minutes)), End: at(float64(minutes) + 1), Open: price, High: price + 1, Low: price - 1, Close: price, Volume: 10, Trades: 3}
-}
-
-func revised(b market.Bar, revision int) market.Bar {
-	b.Revision = revision
-	return b
 }
 
 func tick(minutes, price float64) market.Tick {

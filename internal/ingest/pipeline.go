@@ -273,6 +273,9 @@ func (p *pipeline) setState(s feed.State, detail string) {
 	})
 	switch s {
 	case feed.Running:
+		for _, b := range p.bases {
+			b.arrived = now // backfill may come first
+		}
 		if p.interrupted && p.live {
 			p.expectGaps()
 		}

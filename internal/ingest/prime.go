@@ -42,6 +42,8 @@ func (p *pipeline) prime(ctx context.Context) error {
 		}
 		if p.live {
 			p.expectGap(b, last.Start)
+			// Backfill may come first: the clock does not close what was begun.
+			b.heard(last.End, market.TimeOf(p.cfg.Now()))
 		}
 		p.next = min(p.next, b.due(p.live))
 	}

@@ -94,6 +94,7 @@ func (p *pipeline) backoff(attempt int, first, longest time.Duration) time.Durat
 // retry calls f until it succeeds, with growing waits, and shows the trouble
 // meanwhile. It gives up only when ctx is done.
 func (p *pipeline) retry(ctx context.Context, what string, f func(context.Context) error) error {
+	var last error
 	for attempt := 0; ; attempt++ {
 		err := f(ctx)
 		if err == nil {
@@ -105,8 +106,12 @@ func (p *pipeline) retry(ctx context.Context, what string, f func(context.Contex
 			return nil
 		}
 		if ctx.Err() != nil {
+			if last != nil {
+				err = last // what kept it from being done, rather than the end of ctx
+			}
 			return fmt.Errorf("ingest: %s for %s: %w", what, p.info.Name, err)
 		}
+		last = err
 		p.metrics.retries.Inc()
 		if p.health.setTrouble(explain(err), market.TimeOf(p.cfg.Now())) {
 			p.log.Error("the store failed; the feed waits", "doing", what, "err", err)
