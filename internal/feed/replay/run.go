@@ -34,6 +34,9 @@ func (s *Source) Run(ctx context.Context, resume feed.Resume, out chan<- feed.Me
 	pace := "as fast as possible"
 	if s.opt.Speed > 0 {
 		pace = fmt.Sprintf("at %g times real time", s.opt.Speed)
+		if s.opt.MaxPause > 0 {
+			pace += ", waiting for data no longer than one interval or " + s.opt.MaxPause.String()
+		}
 	}
 	detail := fmt.Sprintf("playing %d rows of %d instruments %s", s.kept-skipped, len(s.tracks), pace)
 	if skipped > 0 {
