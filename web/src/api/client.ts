@@ -1,0 +1,119 @@
+import { forgetKey, readKey } from "./key.ts";
+import type {
+  Accuracy,
+  Bar,
+  FeedHealth,
+  Forecast,
+  Gap,
+  LedgerEntry,
+  LedgerHead,
+  Page,
+  Problem,
+  Reject,
+  Series,
+  Status,
+} from "./types.ts";
+
+/** An answer of the API that is not the one asked for, in words that can be shown. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  readonly status: number;
+  readonly title: string;
+  constructor(status: number, title: string, detail: string) {
+    super(detail);
+    this.status = status;
+    this.title = title;
+  }
+
+  /** What the reader can do about it. */
+  get advice(): string {
+    if (this.status === 0) return "Is Foretick running, and can this device reach it? The page keeps trying.";
+    if (this.status === 401) return "Enter the API key that Foretick was started with.";
+    if (this.status === 403) return "This key is not allowed to do that; ask for one with the read role.";
+    if (this.status === 404) return "Choose another symbol, interval or model.";
+    if (this.status === 429) return "Too many requests at once; wait a moment.";
+    if (this.status >= 500) return "Look at Foretick's log and at /readyz. The page keeps trying.";
+    return "Reload the page. If it stays, the page and the server may be of different versions.";
+  }
+}
+
+type Query = Record<string, string | number | undefined>;
+
+/** Joins a path under /v1 and its query; undefined and empty values are left out. */
+export function address(path: string, query: Query = {}): string {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(query)) if (v !== undefined && v !== "") q.set(k, String(v));
+  const s = q.toString();
+  return `/v1${path}${s === "" ? "" : `?${s}`}`;
+}
+
+/** The address of one ledger entry, for a link that a person can open. */
+export function entryAddress(series: string, entry: number): string {
+  return address(`/series/${encodeURIComponent(series)}/ledger/entries/${entry}`);
+}
+
+/** Turns a response that is not OK into an ApiError, whatever its body is. */
+export async function problemOf(res: Response): Promise<ApiError> {
+  let p: Partial<Problem> = {};
+  if ((res.headers.get("content-type") ?? "").includes("json")) {
+    try {
+      p = (await res.json()) as Partial<Problem>;
+    } catch {
+      p = {};
+    }
+  }
+  const where = p.errors?.map(e => (e.location ? `${e.message} (${e.location})` : e.message)).join("; ");
+  const title = p.title ?? (res.statusText || `Status ${res.status}`);
+  return new ApiError(res.status, title, [p.detail, where].filter(Boolean).join(": ") || title);
+}
+
+/** The headers that every call carries: the key, when there is one. */
+export function authorization(): Record<string, string> {
+  const key = readKey();
+  return key === "" ? {} : { Authorization: `Bearer ${key}` };
+}
+
+async function get<T>(path: string, query: Query, signal?: AbortSignal): Promise<T> {
+  let res: Response;
+  try {
+    res = await fetch(address(path, query), { headers: authorization(), ...(signal ? { signal } : {}) });
+  } catch (e) {
+    if (signal?.aborted) throw e;
+    throw new ApiError(0, "No answer", "Foretick does not answer.");
+  }
+  if (!res.ok) {
+    if (res.status === 401) forgetKey();
+    throw await problemOf(res);
+  }
+  return (await res.json()) as T;
+}
+
+const of = (series: string, rest = ""): string => `/series/${encodeURIComponent(series)}${rest}`;
+
+/** The calls that the page makes. */
+export const api = {
+  status: (signal?: AbortSignal) => get<Status>("/status", {}, signal),
+  series: (signal?: AbortSignal) => get<{ items: Series[] }>("/series", {}, signal),
+  bars: (series: string, q: { limit: number; cursor?: string }, signal?: AbortSignal) =>
+    get<Page<Bar>>(of(series, "/bars"), { order: "desc", ...q }, signal),
+  forecasts: (
+    series: string,
+    q: { model: string; horizon?: number; limit: number; cursor?: string },
+    signal?: AbortSignal,
+  ) => get<Page<Forecast>>(of(series, "/forecasts"), { order: "desc", ...q }, signal),
+  accuracy: (series: string, horizon: number, signal?: AbortSignal) =>
+    get<Accuracy>(of(series, "/accuracy"), { horizon }, signal),
+  gaps: (series: string, signal?: AbortSignal) => get<{ items: Gap[] }>(of(series, "/gaps"), {}, signal),
+  head: (series: string, signal?: AbortSignal) => get<LedgerHead>(of(series, "/ledger"), {}, signal),
+  lastIssue: (series: string, signal?: AbortSignal) =>
+    get<{ items: LedgerEntry[] }>(
+      of(series, "/ledger/entries"),
+      { order: "desc", kind: "issue", limit: 1 },
+      signal,
+    ),
+  entry: (series: string, seq: number, signal?: AbortSignal) =>
+    get<LedgerEntry>(of(series, `/ledger/entries/${seq}`), {}, signal),
+  feeds: (signal?: AbortSignal) => get<{ items: FeedHealth[] }>("/feeds", {}, signal),
+  quarantine: (limit: number, signal?: AbortSignal) =>
+    get<{ items: Reject[]; total: number }>("/quarantine", { limit }, signal),
+};

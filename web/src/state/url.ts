@@ -1,0 +1,74 @@
+// The view lives in the address, so that it can be shared and survives a reload.
+
+/** What the chart shows: the newest bars, or a stretch of the past (seconds since 1970). */
+export type Range = { kind: "last"; bars: number } | { kind: "between"; from: number; to: number };
+
+export type Theme = "auto" | "light" | "dark";
+export type Units = "price" | "percent" | "absolute";
+
+export interface View {
+  series: string;
+  model: string;
+  horizon: number;
+  theme: Theme;
+  units: Units;
+  range: Range;
+}
+
+export const DEFAULT_BARS = 140;
+
+export const DEFAULT_VIEW: View = {
+  series: "",
+  model: "",
+  horizon: 1,
+  theme: "auto",
+  units: "price",
+  range: { kind: "last", bars: DEFAULT_BARS },
+};
+
+/** Reads a view from an address's query. What is missing or makes no sense is the default. */
+export function parseView(search: string): View {
+  const q = new URLSearchParams(search);
+  const horizon = Number(q.get("h") ?? "1");
+  const theme = q.get("theme");
+  const units = q.get("units");
+  return {
+    series: q.get("series") ?? "",
+    model: q.get("model") ?? "",
+    horizon: Number.isInteger(horizon) && horizon >= 1 && horizon <= 1000 ? horizon : 1,
+    theme: theme === "light" || theme === "dark" ? theme : "auto",
+    units: units === "percent" || units === "absolute" ? units : "price",
+    range: parseRange(q.get("range") ?? ""),
+  };
+}
+
+/** Reads "last-140" or "1700000000-1700000600". */
+export function parseRange(s: string): Range {
+  const m = /^(last|\d{1,11})-(\d{1,11})$/.exec(s);
+  if (m !== null) {
+    const to = Number(m[2]);
+    if (m[1] === "last" && to >= 5 && to <= 20_000) return { kind: "last", bars: to };
+    const from = Number(m[1]);
+    if (from < to) return { kind: "between", from, to };
+  }
+  return DEFAULT_VIEW.range;
+}
+
+/** The query of a view; what is at its default is left out. */
+export function formatView(v: View): string {
+  const q: string[] = [];
+  const put = (k: string, value: string): void => {
+    // ":" and "@" may stand in a query as they are; that keeps series readable.
+    q.push(
+      `${k}=${encodeURIComponent(value).replace(/%3A/g, ":").replace(/%40/g, "@").replace(/%2F/g, "/")}`,
+    );
+  };
+  if (v.series !== "") put("series", v.series);
+  if (v.model !== "") put("model", v.model);
+  if (v.horizon !== 1) put("h", String(v.horizon));
+  if (v.theme !== "auto") put("theme", v.theme);
+  if (v.units !== "price") put("units", v.units);
+  if (v.range.kind === "between") put("range", `${v.range.from}-${v.range.to}`);
+  else if (v.range.bars !== DEFAULT_BARS) put("range", `last-${v.range.bars}`);
+  return q.length === 0 ? "" : `?${q.join("&")}`;
+}

@@ -1,0 +1,95 @@
+import { useState } from "preact/hooks";
+import type { Series, WindowName } from "../api/types.ts";
+import { count, fixed, metric, share, signedShare, size } from "../format/number.ts";
+import type { App } from "../state/app.ts";
+import { windowName } from "./Accuracy.tsx";
+import { Select } from "./Picker.tsx";
+
+const WINDOWS: WindowName[] = ["all", "last_day", "last_6_hours", "last_hour", "last_10"];
+
+/** All models of the series at the chosen horizon, naive among them. */
+export function Models({ app, series }: { app: App; series: Series }) {
+  const [window, setWindow] = useState<WindowName>("all");
+  const list = app.accuracy.value?.models ?? [];
+  const scale = series.instrument.price_scale;
+  const chosen = app.view.value.model;
+  return (
+    <section class="panel" aria-labelledby="models-title">
+      <div class="head">
+        <h2 id="models-title">
+          Models{" "}
+          <small>{app.view.value.horizon === 1 ? "next bar" : `${app.view.value.horizon} bars ahead`}</small>
+        </h2>
+        <Select
+          label="Window"
+          value={window}
+          options={WINDOWS.map(w => ({ value: w, label: windowName(w) }))}
+          pick={w => setWindow(w as WindowName)}
+        />
+      </div>
+      <section class="scroll" tabIndex={0} aria-label="Models compared">
+        <table id="models">
+          <caption class="sr-only">Models compared, window {windowName(window)}</caption>
+          <thead>
+            <tr>
+              <th scope="col" class="text">
+                Model
+              </th>
+              <th scope="col">n</th>
+              <th scope="col">MAE</th>
+              <th scope="col">RMSE</th>
+              <th scope="col">MASE</th>
+              <th scope="col">Direction</th>
+              <th scope="col">Coverage</th>
+              <th scope="col">CRPS</th>
+              <th scope="col">Skill</th>
+              <th scope="col" class="text">
+                Verdict
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {list.map(m => {
+              const w = m.windows.find(w => w.window === window);
+              const about = series.models.find(x => x.name === m.model)?.description ?? "";
+              return (
+                <tr key={m.model} class={m.model === chosen ? "chosen" : ""} data-model={m.model}>
+                  <th scope="row" class="text" title={about}>
+                    <button
+                      type="button"
+                      class="link"
+                      aria-pressed={m.model === chosen}
+                      onClick={() => app.look({ model: m.model })}
+                    >
+                      {m.model}
+                    </button>
+                    {m.champion && <span class="tag">champion</span>}
+                    {m.model === "naive" && <span class="tag quiet">yardstick</span>}
+                  </th>
+                  <td>{count(w?.n ?? 0)}</td>
+                  <td>{size(w?.mae, scale)}</td>
+                  <td>{size(w?.rmse, scale)}</td>
+                  <td>{fixed(w?.mase, 3)}</td>
+                  <td>{share(w?.direction_hit_rate)}</td>
+                  <td>{share(w?.coverage90)}</td>
+                  <td>{metric(w?.crps)}</td>
+                  <td>{signedShare(w?.skill)}</td>
+                  <td class="text" title={m.verdict.why}>
+                    {m.verdict.text}
+                  </td>
+                </tr>
+              );
+            })}
+            {list.length === 0 && (
+              <tr>
+                <td colSpan={10} class="text muted">
+                  {app.loading.value ? "Loading…" : "No model has been judged yet."}
+                </td>
+              </tr>
+            )}
+          </tbody>
+        </table>
+      </section>
+    </section>
+  );
+}

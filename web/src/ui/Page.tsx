@@ -1,0 +1,91 @@
+import { useEffect } from "preact/hooks";
+import { Chart } from "../chart/Chart.tsx";
+import type { App } from "../state/app.ts";
+import { AccuracyTable } from "./Accuracy.tsx";
+import { ForgetKey, Inspector, KeyPrompt } from "./Dialogs.tsx";
+import { Header } from "./Header.tsx";
+import { Models } from "./Models.tsx";
+import { Notices } from "./Notices.tsx";
+import { Feeds, Gaps, Ledger, Quarantine } from "./Panels.tsx";
+import { Prediction } from "./Prediction.tsx";
+import { Recent } from "./Recent.tsx";
+import { Verdict } from "./Verdict.tsx";
+
+/** The page. */
+export function Page({ app }: { app: App }) {
+  const series = app.series.value;
+  const { theme } = app.view.value;
+  const name = series === null ? "Foretick" : `${series.instrument.symbol} ${series.interval} · Foretick`;
+  useEffect(() => {
+    document.title = name;
+  }, [name]);
+  // Set while rendering, so that the chart below reads the colours of the new theme.
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  return (
+    <>
+      <a class="skip" href="#main">
+        Skip to the chart
+      </a>
+      <Header app={app} />
+      <Notices app={app} />
+      <main id="main" tabIndex={-1}>
+        <h1 class="sr-only">Foretick: live prices, forecasts and how they did</h1>
+        {series === null ? (
+          <Empty app={app} />
+        ) : (
+          <>
+            <div class="stage">
+              <Chart key={series.id} app={app} series={series} />
+              <div class="side">
+                <Prediction app={app} series={series} />
+                <Verdict app={app} />
+              </div>
+            </div>
+            <AccuracyTable app={app} series={series} />
+            <div class="pair">
+              <Models app={app} series={series} />
+              <Recent app={app} series={series} />
+            </div>
+            <div class="cards">
+              <Feeds app={app} />
+              <Ledger app={app} />
+              <Gaps app={app} />
+              <Quarantine app={app} />
+            </div>
+          </>
+        )}
+      </main>
+      <footer>
+        <span>Not investment advice.</span>
+        <a href="/docs">API</a>
+        <span>Foretick {app.status.value?.version ?? ""}</span>
+        <ForgetKey app={app} />
+        <span class="right">
+          Charts by <a href="https://www.tradingview.com/">TradingView</a> Lightweight Charts™
+        </span>
+      </footer>
+      <KeyPrompt app={app} />
+      <Inspector app={app} />
+    </>
+  );
+}
+
+function Empty({ app }: { app: App }) {
+  return (
+    <section class="panel empty">
+      <h2>
+        {app.loading.value
+          ? "Loading…"
+          : app.needKey.value === ""
+            ? "Nothing to watch yet"
+            : "A key is needed"}
+      </h2>
+      <p class="muted">
+        {app.loading.value
+          ? "Asking Foretick what it watches."
+          : "Foretick has no series yet. It starts with the first data of its feed; this page looks again by itself."}
+      </p>
+    </section>
+  );
+}

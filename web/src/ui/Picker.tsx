@@ -1,0 +1,52 @@
+interface Option {
+  value: string;
+  label: string;
+  title?: string;
+}
+
+interface Props {
+  label: string;
+  options: Option[];
+  value: string;
+  pick(value: string): void;
+}
+
+/** A list to choose from. */
+export function Select({ label, options, value, pick }: Props) {
+  return (
+    <label class="picker">
+      <span>{label}</span>
+      <select value={value} onChange={e => pick(e.currentTarget.value)}>
+        {options.map(o => (
+          <option key={o.value} value={o.value} selected={o.value === value}>
+            {o.label}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** A few choices side by side: radio buttons that look like one bar. */
+export function Segments({ label, options, value, pick, quiet }: Props & { quiet?: boolean }) {
+  const name = `pick-${label.replace(/\W+/g, "-").toLowerCase()}`;
+  return (
+    <fieldset class="picker segments">
+      <legend class={quiet ? "sr-only" : ""}>{label}</legend>
+      <div class="bar">
+        {options.map(o => (
+          <label key={o.value} title={o.title}>
+            <input
+              type="radio"
+              name={name}
+              value={o.value}
+              checked={o.value === value}
+              onChange={() => pick(o.value)}
+            />
+            <span>{o.label}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
