@@ -1,0 +1,426 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/foretick/foretick/internal/app"
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+)
+
+// process is foretick running as a process of its own.
+type process struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	url string
+	log *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var address = regexp.MustCompile(`http://[^ ]+`)
+
+// start starts foretick serve and waits for its address.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, log: &lockedBuffer{}}
+	p.cmd = exec.Command(os.Args[0], append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	p.cmd.Stderr = p.log
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if p.url = strings.TrimSuffix(address.FindString(line), ")"); p.url == "" {
+		t.Fatalf("no address in %q: %v\n%s", line, err, p.log)
+	}
+	return p
+}
+
+func (p *process) get(path string, into any) {
+	p.t.Helper()
+	r, err := http.Get(p.url + path)
+	if err != nil {
+		p.t.Fatalf("%v\n%s", err, p.log)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		p.t.Fatalf("GET %s: %s %s %v", path, r.Status, b, err)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		p.t.Fatalf("GET %s: %v in %s", path, err, b)
+	}
+}
+
+// event is a server-sent event.
+type event struct{ id, name, data string }
+
+// watch reads the stream until it breaks or f returns false.
+func (p *process) watch(ctx context.Context, lastID string, f func(event) bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"/v1/stream", nil)
+	if err != nil {
+		p.t.Error(err)
+		return
+	}
+	if lastID != "" {
+		req.Header.Set("Last-Event-ID", lastID)
+	}
+	r, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return // killed
+	}
+	defer r.Body.Close()
+	lines := bufio.NewScanner(r.Body)
+	lines.Buffer(nil, 1<<20)
+	var e event
+	for lines.Scan() {
+		field, value, _ := strings.Cut(lines.Text(), ": ")
+		switch field {
+		case "id":
+			e.id = value
+		case "event":
+			e.name = value
+		case "data":
+			e.data = value
+		case "":
+			if e.name != "" && !f(e) {
+				return
+			}
+			e = event{}
+		}
+	}
+}
+
+const series = "sim:AMZN@1s"
+
+// TestKillNine kills the program at odd moments while a client watches: what the
+// client was shown is stored, chains verify, history is there at once, and the gap
+// is on record (laws 1, 2 and 7).
+func TestKillNine(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	var mu sync.Mutex
+	seen := map[string]event{} // by id
+	const rounds = 5
+	for round := range rounds {
+		p := start(t, "--data", dir, "--rollup", "none")
+		ctx, cancel := context.WithCancel(t.Context())
+		var watching sync.WaitGroup
+		n := 0
+		enough := make(chan struct{})
+		watching.Go(func() {
+			p.watch(ctx, "", func(e event) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if e.id == "" {
+					return true
+				}
+				seen[e.id] = e
+				if n++; n == 4+round { // in the middle of something
+					close(enough)
+				}
+				return true
+			})
+		})
+		select {
+		case <-enough:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("round %d: the stream showed nothing\n%s", round, p.log)
+		}
+		if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = p.cmd.Wait() // it was killed
+		cancel()
+		watching.Wait()
+		checkSeen(t, dir, seen)
+	}
+
+	p := start(t, "--data", dir, "--rollup", "none")
+	var bars struct{ Items []market.Bar }
+	p.get("/v1/series/"+series+"/bars?limit=1000", &bars)
+	if len(bars.Items) < 600 {
+		t.Errorf("%d bars of history after the restart", len(bars.Items))
+	}
+	var gaps struct{ Items []json.RawMessage }
+	deadline := time.Now().Add(20 * time.Second)
+	for len(gaps.Items) == 0 && time.Now().Before(deadline) {
+		p.get("/v1/series/"+series+"/gaps", &gaps)
+	}
+	if len(gaps.Items) == 0 {
+		t.Error("the time during which the program was down is not on record")
+	}
+	stop(t, p)
+	verify(t, dir)
+}
+
+// checkSeen finds everything that was shown to a client in the store.
+func checkSeen(t *testing.T, dir string, seen map[string]event) {
+	t.Helper()
+	st, err := app.OpenStore(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for id, e := range seen {
+		var d struct {
+			Series market.SeriesID
+			Entry  uint64
+			Hash   ledger.Hash
+			Bar    market.Bar
+		}
+		if err := json.Unmarshal([]byte(e.data), &d); err != nil {
+			t.Fatalf("event %s: %v in %s", id, err, e.data)
+		}
+		if e.name == "bar" {
+			got, err := st.Bars(t.Context(), d.Series, store.Range{From: d.Bar.Start, To: d.Bar.Start + 1})
+			if err != nil || len(got) != 1 || got[0] != d.Bar {
+				t.Fatalf("bar %+v was shown, the store has %+v, %v", d.Bar, got, err)
+			}
+			continue
+		}
+		got, err := st.Entries(t.Context(), d.Series, store.EntryQuery{From: d.Entry, To: d.Entry + 1})
+		if err != nil || len(got) != 1 || e.name == "forecast" && got[0].Hash != d.Hash {
+			t.Fatalf("%s %s was shown, the store has %v, %v", e.name, e.data, got, err)
+		}
+	}
+}
+
+func verify(t *testing.T, dir string) {
+	t.Helper()
+	var out bytes.Buffer
+	if status := run(t.Context(), []string{"ledger", "verify", "--data", dir}, &out, &out); status != 0 {
+		t.Errorf("ledger verify: status %d\n%s", status, out.String())
+	}
+}
+
+// stop asks p to stop and wants it gone, cleanly, within the five seconds it
+// promises (and the test machine's own slowness).
+func stop(t *testing.T, p *process) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("stopping: %v\n%s", err, p.log)
+	}
+}
+
+// TestStopLosesNothing stops the program while clients watch.
+func TestStopLosesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := start(t, "--data", dir)
+	seen := map[string]event{}
+	var watching sync.WaitGroup
+	first := make(chan struct{})
+	watching.Go(func() {
+		p.watch(t.Context(), "", func(e event) bool {
+			if e.id != "" {
+				if len(seen) == 0 {
+					close(first)
+				}
+				seen[e.id] = e
+			}
+			return true
+		})
+	})
+	<-first
+	stop(t, p)
+	watching.Wait()
+	checkSeen(t, dir, seen)
+	st, err := app.OpenStore(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	_, cursor, err := st.Head(t.Context(), series)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := st.BarLog(t.Context(), series, cursor.BarSeq, 10)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%d bars were stored but not forecast, %v", len(left), err)
+	}
+	verify(t, dir)
+}
+
+func TestSecondProcessIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	start(t, "--data", dir)
+	var out bytes.Buffer
+	if status := run(t.Context(), []string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, &out, &out); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	if !strings.Contains(out.String(), "in use by another process") || !strings.Contains(out.String(), dir) {
+		t.Errorf("it says %q", out.String())
+	}
+	verify(t, dir) // reading beside it is fine
+}
+
+func TestUnwritableFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if status := run(t.Context(), []string{"serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(file, "data")}, &out, &out); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	if !strings.Contains(out.String(), file) {
+		t.Errorf("it says %q", out.String())
+	}
+}
+
+// TestFullDisk lets the file system refuse to grow the database: readiness goes
+// false with the reason, pages still answer, nothing is half-written, and with room
+// again the program goes on at the next start.
+func TestFullDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := start(t, "--data", dir, "--rollup", "none")
+	limit := unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}
+	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+		t.Fatal(err)
+	}
+	var ready struct {
+		Ready  bool
+		Reason string
+	}
+	deadline := time.Now().Add(60 * time.Second)
+	for time.Now().Before(deadline) {
+		r, err := http.Get(p.url + "/readyz")
+		if err != nil {
+			t.Fatalf("%v\n%s", err, p.log)
+		}
+		err = json.NewDecoder(r.Body).Decode(&ready)
+		r.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.StatusCode == http.StatusServiceUnavailable && strings.Contains(ready.Reason, "full") {
+			break
+		}
+	}
+	if ready.Ready || !strings.Contains(ready.Reason, "full") {
+		t.Fatalf("ready %t: %q", ready.Ready, ready.Reason)
+	}
+	var bars struct{ Items []market.Bar }
+	p.get("/v1/series/"+series+"/bars", &bars)
+	if len(bars.Items) == 0 {
+		t.Error("no bars are shown while the disk is full")
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait() // it could not store what it still held, and says so by its status
+	verify(t, dir)
+
+	q := start(t, "--data", dir, "--rollup", "none")
+	q.get("/readyz", &ready)
+	if !ready.Ready {
+		t.Errorf("with room again: %q", ready.Reason)
+	}
+	stop(t, q)
+}
+
+// TestTamperedDatabase changes bytes of sealed entries in the database file.
+func TestTamperedDatabase(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := start(t, "--data", dir, "--rollup", "none")
+	n := 0
+	p.watch(t.Context(), "", func(e event) bool {
+		if e.name == "forecast" {
+			n++
+		}
+		return n < 3
+	})
+	stop(t, p)
+	verify(t, dir)
+	path := filepath.Join(dir, app.DatabaseFile)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(whole, []byte("ewma@"))
+	if at < 0 {
+		t.Fatal("no sealed forecast in the database file")
+	}
+	for _, off := range []int{0, 14, 40, 100} { // name, target, point, a quantile
+		b := bytes.Clone(whole)
+		b[at+off] ^= 1
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if status := run(t.Context(), []string{"ledger", "verify", "--data", dir}, &out, &out); status != 1 || !strings.Contains(out.String(), "entry") {
+			t.Errorf("byte %d changed: status %d\n%s", at+off, status, out.String())
+		}
+	}
+}
+
+// TestOriginalContract asks the questions that the original demo's pages ask.
+func TestOriginalContract(t *testing.T) {
+	p := start(t, "--data", filepath.Join(t.TempDir(), "data"))
+	var bar, again map[string]any
+	p.get("/stock_data", &bar)
+	for _, k := range []string{"timestamp", "open", "high", "low", "close"} {
+		if _, ok := bar[k]; !ok || len(bar) != 5 {
+			t.Errorf("/stock_data answers %v", bar)
+		}
+	}
+	p.get("/stock_data", &again)
+	for _, path := range []string{"/predict", "/predict_next_price"} {
+		r, err := http.Post(p.url+path, "application/json", strings.NewReader(`{"prices":[120,121.4,126.9,128.0,127.8,129.1,130.1]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || r.StatusCode != 200 || strings.TrimSpace(string(b)) != `{"result":130.1}` {
+			t.Errorf("%s answers %s %s %v", path, r.Status, b, err)
+		}
+	}
+	r, err := http.Post(p.url+"/predict", "application/json", strings.NewReader(`{"prices":[1,2]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	var problem struct{ Error string }
+	if err := json.NewDecoder(r.Body).Decode(&problem); err != nil || r.StatusCode != 422 || problem.Error != "7 lookback prices are required." {
+		t.Errorf("two prices: %s %+v %v", r.Status, problem, err)
+	}
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+)
+
+// middleware wraps the routes: outermost first, it names the request, logs and
+// counts it, recovers from panics, sets headers, checks the host and the key.
+func (s *Server) middleware() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.cfg.Now()
+		_, pattern := s.mux.Handler(r)
+		rec := &recorder{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
+					panic(p)
+				}
+				s.cfg.Log.Error("a request panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if !rec.wrote {
+					writeProblem(rec, problem{Status: http.StatusInternalServerError, Detail: "the server met a fault of its own; its log says more"})
+				}
+			}
+			s.metrics.request(pattern, r.Method, rec.status(), s.cfg.Now().Sub(began))
+			s.cfg.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status(), "seconds", s.cfg.Now().Sub(began).Seconds())
+		}()
+		headers(rec.Header())
+		if !s.hostAllowed(r.Host) {
+			writeProblem(rec, problem{Status: http.StatusMisdirectedRequest, Detail: "this server answers only as localhost; start it with FORETICK_API_KEYS or --insecure-public to serve other names"})
+			return
+		}
+		if pattern == "" {
+			s.unrouted(rec, r)
+			return
+		}
+		if !s.authorized(rec, r) {
+			return
+		}
+		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+		zipped(s.mux, rec, r, pattern)
+	})
+}
+
+func headers(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
+// hostAllowed keeps pages of other sites from reaching a server without keys by
+// pointing a name of theirs at this machine (DNS rebinding).
+func (s *Server) hostAllowed(host string) bool {
+	if s.cfg.Keys != nil || s.cfg.Public {
+		return true
+	}
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.Trim(name, "[]")
+	ip := net.ParseIP(name)
+	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// authorized checks the key where one is needed, and answers when it is missing.
+func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
+	if s.cfg.Keys == nil || !guarded(r.URL.Path) {
+		return true
+	}
+	_, role, err := s.cfg.Keys.check(r.Header.Get("Authorization"))
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="Foretick"`)
+		writeProblem(w, problem{Status: http.StatusUnauthorized, Detail: err.Error()})
+		return false
+	}
+	// Forecasting prices that the client brings changes nothing: reading suffices.
+	if role != Write && r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, "/predict") {
+		writeProblem(w, problem{Status: http.StatusForbidden, Detail: "this key may only read"})
+		return false
+	}
+	return true
+}
+
+// guarded reports whether a path needs a key.
+func guarded(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || path == "/stock_data" || path == "/predict" || path == "/predict_next_price" || path == "/metrics"
+}
+
+// recorder notes the status of a response.
+type recorder struct {
+	http.ResponseWriter
+	code  int
+	wrote bool
+}
+
+func (r *recorder) WriteHeader(code int) {
+	r.code, r.wrote = code, true
+	r.ResponseWriter.WriteHeader(code)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach deadlines and flushing.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (r *recorder) status() int {
+	if r.code == 0 {
+		return http.StatusOK
+	}
+	return r.code
+}

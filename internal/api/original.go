@@ -1,0 +1,214 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+)
+
+const (
+	// predictLimit is how long the external service may take.
+	predictLimit = 5 * time.Second
+	// maxAnswer bounds its answer.
+	maxAnswer = 64 << 10
+)
+
+// StockData is what the original GET /stock_data answers.
+type StockData struct {
+	Timestamp market.Time `json:"timestamp" doc:"Start of the bar."`
+	Open      float64     `json:"open"`
+	High      float64     `json:"high"`
+	Low       float64     `json:"low"`
+	Close     float64     `json:"close"`
+}
+
+func (s *Server) originalRoutes() {
+	huma.Register(s.doc, get("stock-data", "/stock_data", "original", "The latest bar of the default series",
+		"The contract of the original demo. Reading it does not advance the market."), s.stockData)
+	for _, path := range []string{"/predict", "/predict_next_price"} {
+		op := huma.Operation{OperationID: strings.ReplaceAll(path[1:], "_", "-"), Method: http.MethodPost, Path: path, Tags: []string{"original"},
+			Summary:     "The next price after a list of prices",
+			Description: fmt.Sprintf("The contract of the original demo: %d prices, oldest first. Every error carries the original's field error too.", s.cfg.Lookback),
+			Security:    []map[string][]string{{"key": {}}, {}},
+			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{
+				Type: "object", Required: []string{"prices"}, Properties: map[string]*huma.Schema{"prices": {
+					Type: "array", MinItems: &s.cfg.Lookback, MaxItems: &s.cfg.Lookback, Items: &huma.Schema{Type: "number"},
+					Examples: []any{[]float64{120, 121.4, 126.9, 128.0, 127.8, 129.1, 130.1}}}}}}}},
+			Responses: map[string]*huma.Response{"200": {Description: "The forecast.", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{
+				Type: "object", Required: []string{"result"}, Properties: map[string]*huma.Schema{"result": {Type: "number", Description: "Rounded to 5 decimals."}}}}}}},
+			Errors: []int{http.StatusUnauthorized, http.StatusUnprocessableEntity},
+		}
+		answer := s.predict
+		if path == "/predict" && s.cfg.PredictURL != "" {
+			answer = s.forward
+			op.Errors = append(op.Errors, http.StatusBadGateway, http.StatusGatewayTimeout)
+		}
+		huma.Register(s.doc, op, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
+			return &huma.StreamResponse{Body: func(hc huma.Context) {
+				r, w := humago.Unwrap(hc)
+				answer(w, r)
+			}}, nil
+		})
+	}
+}
+
+func (s *Server) stockData(ctx context.Context, _ *struct{}) (*oneOf[StockData], error) {
+	bars, err := s.cfg.Store.Bars(ctx, s.cfg.Default, store.Range{Limit: 1, Newest: true})
+	if err != nil {
+		return nil, failure(err)
+	}
+	if len(bars) == 0 {
+		return nil, huma.Error404NotFound("there is no bar yet")
+	}
+	b := bars[0]
+	return &oneOf[StockData]{StockData{b.Start, b.Open, b.High, b.Low, b.Close}}, nil
+}
+
+// refuse answers with a problem that has the original's error field.
+func refuse(w http.ResponseWriter, status int, detail string) {
+	writeProblem(w, problem{Status: status, Detail: detail, Error: detail})
+}
+
+// parsePrices reads the body of the original contract. The error is meant for the
+// client.
+func parsePrices(body io.Reader, want int) ([]float64, error) {
+	var in struct {
+		Prices *[]json.RawMessage `json:"prices"`
+	}
+	dec := json.NewDecoder(body)
+	if err := dec.Decode(&in); err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, errTooLarge
+		}
+		return nil, errors.New(`the body is not JSON of the form {"prices": [numbers]}`)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object in the body")
+	}
+	if in.Prices == nil || len(*in.Prices) != want {
+		return nil, fmt.Errorf("%d lookback prices are required.", want) //nolint:staticcheck // the original's words
+	}
+	prices := make([]float64, want)
+	for i, raw := range *in.Prices {
+		if c := raw[0]; c != '-' && (c < '0' || c > '9') {
+			return nil, fmt.Errorf("price %d is not a number", i+1)
+		}
+		if err := json.Unmarshal(raw, &prices[i]); err != nil {
+			return nil, fmt.Errorf("price %d is not a number that fits", i+1)
+		}
+		if p := prices[i]; !(p > 0) || p > maxPrice {
+			return nil, fmt.Errorf("price %d is not above zero and at most 1e15", i+1)
+		}
+	}
+	return prices, nil
+}
+
+// maxPrice is the highest price that is taken for one.
+const maxPrice = 1e15
+
+var errTooLarge = errors.New("the body is larger than 1 MiB")
+
+// predict answers with the default forecaster's point.
+func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
+	prices, err := parsePrices(r.Body, s.cfg.Lookback)
+	if errors.Is(err, errTooLarge) {
+		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
+		return
+	}
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	p, err := s.cfg.Predict(r.Context(), prices)
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	writeResult(w, p)
+}
+
+func writeResult(w http.ResponseWriter, p float64) {
+	b := append(make([]byte, 0, 48), `{"result":`...)
+	b = append(appendNumber(b, math.Round(p*1e5)/1e5), '}')
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b) // the client has gone: nobody left to tell
+}
+
+// forward lets the external service answer.
+func (s *Server) forward(w http.ResponseWriter, r *http.Request) {
+	prices, err := parsePrices(r.Body, s.cfg.Lookback)
+	if errors.Is(err, errTooLarge) {
+		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
+		return
+	}
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		return
+	}
+	p, status, err := s.ask(r.Context(), prices)
+	if err != nil {
+		s.cfg.Log.Warn("the prediction service failed", "url", s.cfg.PredictURL, "err", err)
+		refuse(w, status, err.Error())
+		return
+	}
+	writeResult(w, p)
+}
+
+// ask asks the external service. The status is that of the answer to give when it
+// fails.
+func (s *Server) ask(ctx context.Context, prices []float64) (float64, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, predictLimit)
+	defer cancel()
+	body, err := json.Marshal(map[string][]float64{"prices": prices})
+	if err != nil {
+		return 0, http.StatusInternalServerError, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(s.cfg.PredictURL, "/")+"/predict_next_price", bytes.NewReader(body))
+	if err != nil {
+		return 0, http.StatusBadGateway, errors.New("the address of the prediction service (PREDICT_API_URL) is not valid")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		var ne net.Error
+		if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
+			return 0, http.StatusGatewayTimeout, fmt.Errorf("the prediction service did not answer within %s", predictLimit)
+		}
+		return 0, http.StatusBadGateway, errors.New("the prediction service cannot be reached")
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return 0, http.StatusGatewayTimeout, fmt.Errorf("the prediction service did not finish within %s", predictLimit)
+	}
+	var out struct {
+		Result *float64 `json:"result"`
+		Error  string   `json:"error"`
+	}
+	if err != nil || json.Unmarshal(b, &out) != nil {
+		return 0, http.StatusBadGateway, fmt.Errorf("the prediction service answered %d with something that is not JSON", resp.StatusCode)
+	}
+	switch {
+	case out.Error != "":
+		return 0, http.StatusBadGateway, fmt.Errorf("the prediction service refused: %.200s", out.Error)
+	case resp.StatusCode != http.StatusOK || out.Result == nil:
+		return 0, http.StatusBadGateway, fmt.Errorf("the prediction service answered %d without a result", resp.StatusCode)
+	}
+	return *out.Result, http.StatusOK, nil
+}

@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
+)
+
+// Stats describes errors over a window.
+type Stats struct {
+	Mean   *float64 `json:"mean"`
+	Median *float64 `json:"median"`
+	Min    *float64 `json:"min"`
+	Max    *float64 `json:"max"`
+}
+
+func newStats(s score.Stats) Stats {
+	return Stats{number(s.Mean), number(s.Median), number(s.Min), number(s.Max)}
+}
+
+// NaiveStats is how "no change" did on the same targets.
+type NaiveStats struct {
+	MAE  *float64 `json:"mae"`
+	RMSE *float64 `json:"rmse"`
+	CRPS *float64 `json:"crps"`
+}
+
+// Window is how one model did at one horizon over one stretch of targets. What is not
+// defined is null.
+type Window struct {
+	Window           string     `json:"window" enum:"last,last_10,last_hour,last_6_hours,last_day,all"`
+	N                int        `json:"n"`
+	Error            Stats      `json:"error" doc:"actual - predicted, in price units"`
+	PercentError     Stats      `json:"percent_error" doc:"error / predicted x 100"`
+	AbsoluteError    Stats      `json:"absolute_error"`
+	MAE              *float64   `json:"mae"`
+	RMSE             *float64   `json:"rmse"`
+	MAPE             *float64   `json:"mape" doc:"mean of |percent error|"`
+	MASE             *float64   `json:"mase" doc:"mean of |error| in units of the mean absolute one-bar change before the cutoff"`
+	DirectionHitRate *float64   `json:"direction_hit_rate" doc:"0 to 1, among the forecasts that named a direction"`
+	Coverage90       *float64   `json:"coverage90" doc:"share of outcomes inside the 90 % interval, 0 to 1"`
+	Width90          *float64   `json:"width90" doc:"mean width of the 90 % interval, in price units"`
+	CRPS             *float64   `json:"crps" doc:"in 100 x log return; twice the mean pinball loss over 19 levels"`
+	Skill            *float64   `json:"skill" doc:"1 - CRPS / naive's CRPS; no verdict"`
+	Naive            NaiveStats `json:"naive"`
+	Late             int        `json:"late" doc:"forecasts among them that were issued late"`
+	MedianApprox     bool       `json:"median_approximate" doc:"whether medians are from a sketch, within 1 %"`
+}
+
+func newWindow(w *score.WindowSummary) Window {
+	return Window{
+		Window: string(w.Window), N: w.N, Error: newStats(w.Error), PercentError: newStats(w.PercentError), AbsoluteError: newStats(w.AbsoluteError),
+		MAE: number(w.MAE), RMSE: number(w.RMSE), MAPE: number(w.MAPE), MASE: number(w.MASE), DirectionHitRate: number(w.DirectionHitRate),
+		Coverage90: number(w.Coverage90), Width90: number(w.Width90), CRPS: number(w.CRPS), Skill: number(w.Skill),
+		Naive: NaiveStats{number(w.Naive.MAE), number(w.Naive.RMSE), number(w.Naive.CRPS)},
+		Late:  w.Late, MedianApprox: w.MedianApproximate,
+	}
+}
+
+// ModelAccuracy is the accuracy table of one model.
+type ModelAccuracy struct {
+	Model    string        `json:"model"`
+	Champion bool          `json:"champion"`
+	Windows  []Window      `json:"windows"`
+	Verdict  score.Verdict `json:"verdict"`
+}
+
+// Accuracy is the accuracy of the models of a series at one horizon.
+type Accuracy struct {
+	Series  market.SeriesID `json:"series"`
+	Horizon int             `json:"horizon"`
+	AsOf    *market.Time    `json:"as_of" doc:"Start of the newest target that was judged; windows end there."`
+	Models  []ModelAccuracy `json:"models" doc:"naive is always among them."`
+}
+
+// ScoreRow is one forecast judged.
+type ScoreRow struct {
+	Model        string      `json:"model"`
+	Version      string      `json:"version"`
+	Horizon      int         `json:"horizon"`
+	Cutoff       market.Time `json:"cutoff"`
+	Target       market.Time `json:"target" doc:"Start of the target bar."`
+	Revision     int         `json:"revision" doc:"Revision of the bar that it was judged on."`
+	Late         bool        `json:"late"`
+	Last         float64     `json:"last"`
+	Predicted    float64     `json:"predicted"`
+	Actual       float64     `json:"actual"`
+	Error        float64     `json:"error"`
+	PercentError *float64    `json:"percent_error"`
+	Lower90      float64     `json:"lower90"`
+	Upper90      float64     `json:"upper90"`
+	Hit          bool        `json:"hit"`
+	CRPS         *float64    `json:"crps"`
+	NaiveCRPS    *float64    `json:"naive_crps"`
+}
+
+func newScoreRow(s *score.Score) ScoreRow {
+	return ScoreRow{Model: s.Model, Version: s.Version, Horizon: s.Horizon, Cutoff: s.Cutoff, Target: s.Target, Revision: s.Revision, Late: s.Late,
+		Last: s.Last, Predicted: s.Predicted, Actual: s.Actual, Error: s.Error(), PercentError: number(s.PercentError()),
+		Lower90: s.Lower, Upper90: s.Upper, Hit: s.Hit(), CRPS: number(s.CRPS), NaiveCRPS: number(s.NaiveCRPS)}
+}
+
+func (s *Server) scoreRoutes() {
+	huma.Register(s.doc, get("get-accuracy", "/v1/series/{series}/accuracy", "scores", "The accuracy table",
+		"Windows go by time of target. The naive forecast is always listed too."), s.getAccuracy)
+	huma.Register(s.doc, get("list-scores", "/v1/series/{series}/scores", "scores", "Forecasts judged, one by one",
+		"from and to select by start of the target. limit counts targets (newest first) or is about the number of scores (oldest first): a page never splits the scores of one target."), s.listScores)
+}
+
+func (s *Server) getAccuracy(ctx context.Context, in *struct {
+	SeriesPath
+	Horizon int    `query:"horizon" minimum:"1" maximum:"1000" default:"1"`
+	Model   string `query:"model" maxLength:"100" doc:"Only this model, and naive."`
+}) (*oneOf[Accuracy], error) {
+	if _, err := s.record(ctx, in.id()); err != nil {
+		return nil, err
+	}
+	if err := s.checkModel(in.Model); err != nil {
+		return nil, err
+	}
+	if in.Horizon > s.cfg.Horizons {
+		return nil, huma.Error422UnprocessableEntity("forecasts are made for fewer bars ahead than that",
+			&huma.ErrorDetail{Location: "query.horizon", Message: "above the series' horizons"})
+	}
+	out := &oneOf[Accuracy]{Accuracy{Series: in.id(), Horizon: in.Horizon, Models: []ModelAccuracy{}}}
+	for _, m := range s.cfg.Models {
+		if in.Model != "" && m.Name != in.Model && m.Name != score.Naive {
+			continue
+		}
+		windows, asOf, err := s.boards.windows(ctx, boardKey{in.id(), m.Name, in.Horizon})
+		if err != nil {
+			return nil, failure(err)
+		}
+		a := ModelAccuracy{Model: m.Name, Champion: m.Champion, Windows: make([]Window, len(windows))}
+		for i := range windows {
+			a.Windows[i] = newWindow(&windows[i])
+		}
+		a.Verdict = score.Judge(m.Name, windows[len(windows)-1].N)
+		if asOf != 0 && (out.Body.AsOf == nil || *out.Body.AsOf < asOf) {
+			out.Body.AsOf = &asOf
+		}
+		out.Body.Models = append(out.Body.Models, a)
+	}
+	return out, nil
+}
+
+func (s *Server) checkModel(name string) error {
+	if name == "" || slices.ContainsFunc(s.cfg.Models, func(m Model) bool { return m.Name == name }) {
+		return nil
+	}
+	return huma.Error422UnprocessableEntity("there is no model "+clip(name), &huma.ErrorDetail{Location: "query.model", Message: "unknown model"})
+}
+
+func (s *Server) listScores(ctx context.Context, in *struct {
+	SeriesPath
+	TimeRange
+	Model   string `query:"model" maxLength:"100"`
+	Horizon int    `query:"horizon" minimum:"0" maximum:"1000" doc:"0 or left out: all."`
+	Limit   int    `query:"limit" minimum:"1" maximum:"5000" default:"100"`
+}) (*pageOf[ScoreRow], error) {
+	if _, err := s.record(ctx, in.id()); err != nil {
+		return nil, err
+	}
+	if err := s.checkModel(in.Model); err != nil {
+		return nil, err
+	}
+	q, err := in.span(in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	rows, cursor, err := s.scoreRows(ctx, in.id(), store.ScoreQuery{Model: in.Model, Horizon: in.Horizon, From: q.From, To: q.To}, q.Newest, in.Limit)
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := &pageOf[ScoreRow]{}
+	out.Body.Items, out.Body.Next = rows, cursor
+	return out, nil
+}
+
+// scoreRows returns about limit rows: a page never ends inside the rows of one
+// target, so that its cursor, a target, splits nothing.
+func (s *Server) scoreRows(ctx context.Context, id market.SeriesID, q store.ScoreQuery, newest bool, limit int) (rows []ScoreRow, cursor string, err error) {
+	rows = []ScoreRow{}
+	if newest {
+		// Scores are read in order of target: find where the newest ones begin.
+		bars, err := s.cfg.Store.Bars(ctx, id, store.Range{From: q.From, To: q.To, Limit: limit, Newest: true})
+		if err != nil || len(bars) == 0 {
+			return rows, "", err
+		}
+		q.From = bars[len(bars)-1].Start
+		if len(bars) == limit {
+			cursor = encodeCursor(int64(q.From))
+		}
+	}
+	err = s.cfg.Store.EachScore(ctx, id, q, func(sc *score.Score) bool {
+		if n := len(rows); !newest && n >= limit && rows[n-1].Target != sc.Target {
+			cursor = encodeCursor(int64(rows[n-1].Target))
+			return false
+		}
+		rows = append(rows, newScoreRow(sc))
+		return true
+	})
+	if newest {
+		slices.Reverse(rows)
+	}
+	return rows, cursor, err
+}

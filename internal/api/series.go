@@ -1,0 +1,182 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+)
+
+// SeriesPath is the part of every path about one series.
+type SeriesPath struct {
+	Series string `path:"series" maxLength:"200" doc:"Series ID, percent-encoded." example:"sim:AMZN@1s"`
+}
+
+func (p *SeriesPath) id() market.SeriesID { return market.SeriesID(p.Series) }
+
+// SeriesInfo is a series as the API shows it.
+type SeriesInfo struct {
+	ID              market.SeriesID   `json:"id"`
+	Instrument      market.Instrument `json:"instrument"`
+	Interval        string            `json:"interval" example:"1s"`
+	IntervalSeconds float64           `json:"interval_seconds" doc:"Nominal length; a month counts as 30 days."`
+	Mode            string            `json:"mode" enum:"live,replay"`
+	Source          string            `json:"source"`
+	Base            bool              `json:"base" doc:"False for bars that are rolled up from finer ones."`
+	Default         bool              `json:"default" doc:"Whether it is the series of the first view and of /stock_data."`
+	Horizons        int               `json:"horizons" doc:"Forecasts are made 1 to this many bars ahead."`
+	Models          []Model           `json:"models"`
+	FirstBar        *market.Time      `json:"first_bar"`
+	LastBar         *market.Bar       `json:"last_bar"`
+}
+
+// InstrumentInfo is an instrument with its series.
+type InstrumentInfo struct {
+	market.Instrument
+	Key    string            `json:"key"`
+	Series []market.SeriesID `json:"series"`
+}
+
+type listOf[T any] struct {
+	Body struct {
+		Items []T `json:"items"`
+	}
+}
+
+type pageOf[T any] struct {
+	Body struct {
+		Items []T    `json:"items"`
+		Next  string `json:"next_cursor" doc:"Pass it as cursor to get what follows; empty at the end."`
+	}
+}
+
+type oneOf[T any] struct{ Body T }
+
+func (s *Server) seriesRoutes() {
+	huma.Register(s.doc, get("list-instruments", "/v1/instruments", "market", "What is traded", ""), s.listInstruments)
+	huma.Register(s.doc, get("list-series", "/v1/series", "market", "What is forecast: instruments at intervals", ""), s.listSeries)
+	huma.Register(s.doc, get("get-series", "/v1/series/{series}", "market", "One series", ""), s.getSeries)
+	huma.Register(s.doc, get("list-bars", "/v1/series/{series}/bars", "market", "Bars",
+		"The latest revision of each final bar. A bar in which nobody traded is absent."), s.listBars)
+}
+
+// record finds a series; an unknown one is a 404.
+func (s *Server) record(ctx context.Context, id market.SeriesID) (store.SeriesRecord, error) {
+	all, err := s.cfg.Store.Series(ctx)
+	if err != nil {
+		return store.SeriesRecord{}, failure(err)
+	}
+	for _, r := range all {
+		if r.ID() == id {
+			return r, nil
+		}
+	}
+	return store.SeriesRecord{}, huma.Error404NotFound("there is no series " + clip(string(id)) + "; /v1/series lists them")
+}
+
+func (s *Server) info(ctx context.Context, r store.SeriesRecord) (SeriesInfo, error) {
+	out := SeriesInfo{
+		ID: r.ID(), Instrument: r.Instrument, Interval: r.Interval.String(), IntervalSeconds: r.Interval.Duration().Seconds(),
+		Mode: r.Mode.String(), Source: r.Source, Base: r.Base, Default: r.ID() == s.cfg.Default, Horizons: s.cfg.Horizons, Models: s.cfg.Models,
+	}
+	last, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1, Newest: true})
+	if err != nil {
+		return out, failure(err)
+	}
+	first, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1})
+	if err != nil {
+		return out, failure(err)
+	}
+	if len(last) > 0 && len(first) > 0 {
+		out.LastBar, out.FirstBar = &last[0], &first[0].Start
+	}
+	return out, nil
+}
+
+func (s *Server) listInstruments(ctx context.Context, _ *struct{}) (*listOf[InstrumentInfo], error) {
+	all, err := s.cfg.Store.Series(ctx)
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := &listOf[InstrumentInfo]{}
+	out.Body.Items = []InstrumentInfo{}
+	for _, r := range all {
+		i := slices.IndexFunc(out.Body.Items, func(x InstrumentInfo) bool { return x.Key == r.Instrument.Key() })
+		if i < 0 {
+			i = len(out.Body.Items)
+			out.Body.Items = append(out.Body.Items, InstrumentInfo{Instrument: r.Instrument, Key: r.Instrument.Key()})
+		}
+		out.Body.Items[i].Series = append(out.Body.Items[i].Series, r.ID())
+	}
+	return out, nil
+}
+
+func (s *Server) listSeries(ctx context.Context, _ *struct{}) (*listOf[SeriesInfo], error) {
+	all, err := s.cfg.Store.Series(ctx)
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := &listOf[SeriesInfo]{}
+	out.Body.Items = []SeriesInfo{}
+	for _, r := range all {
+		i, err := s.info(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, i)
+	}
+	return out, nil
+}
+
+func (s *Server) getSeries(ctx context.Context, in *SeriesPath) (*oneOf[SeriesInfo], error) {
+	r, err := s.record(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.info(ctx, r)
+	return &oneOf[SeriesInfo]{i}, err
+}
+
+// BarPage is a page of bars.
+type BarPage struct {
+	Series   market.SeriesID `json:"series"`
+	Interval string          `json:"interval"`
+	Items    []market.Bar    `json:"items"`
+	Next     string          `json:"next_cursor"`
+}
+
+func (s *Server) listBars(ctx context.Context, in *struct {
+	SeriesPath
+	TimeRange
+	Limit int `query:"limit" minimum:"1" maximum:"5000" default:"500"`
+}) (*oneOf[BarPage], error) {
+	r, err := s.record(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	q, err := in.span(in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	bars, err := s.cfg.Store.Bars(ctx, in.id(), q)
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := BarPage{Series: in.id(), Interval: r.Interval.String()}
+	out.Items, out.Next = next(bars, in.Limit, func(b *market.Bar) int64 { return int64(b.Start) })
+	return &oneOf[BarPage]{out}, nil
+}
+
+// decode reads a stored entry; one that does not decode is damage.
+func decode(s ledger.Sealed) (*ledger.Entry, error) {
+	e, err := ledger.Decode(s.Bytes)
+	if err != nil {
+		return nil, &internalError{fmt.Errorf("entry %d: %w", s.Seq, err)}
+	}
+	return e, nil
+}

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/foretick/foretick/internal/api"
+	"github.com/foretick/foretick/internal/bus"
+	"github.com/foretick/foretick/internal/catalog"
+	"github.com/foretick/foretick/web"
+)
+
+// newAPI assembles the HTTP face.
+func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) {
+	keys, err := api.ParseKeys(a.cfg.APIKeys)
+	if err != nil {
+		return fmt.Errorf("FORETICK_API_KEYS: %w", err)
+	}
+	var dist fs.FS
+	if web.Built() {
+		dist = web.Dist()
+	}
+	models := make([]api.Model, len(catalog.Models))
+	for i, m := range catalog.Models {
+		name := m.New().Name()
+		models[i] = api.Model{Name: name, Description: m.Description, Champion: name == catalog.Champion}
+	}
+	a.api, err = api.New(api.Config{
+		Store: a.store, Bus: notices, Feeds: a.ingest.Health, Models: models, Default: a.base[0].ID(), Horizons: a.cfg.Horizons,
+		Lookback: Lookback, Predict: PredictNext, PredictURL: a.cfg.PredictAPIURL, Keys: keys, Public: a.cfg.InsecurePublic,
+		Ready: a.ready, Now: a.deps.Now, Log: a.deps.Log, Metrics: metrics, Dist: dist, Version: Version(),
+	})
+	if err != nil {
+		return err
+	}
+	a.server = a.api.HTTPServer()
+	return nil
+}

@@ -1,0 +1,287 @@
+// Package app puts Foretick together: it reads the configuration, opens the store,
+// starts feed, engine and server in order, and stops them in the opposite one.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/foretick/foretick/internal/api"
+	"github.com/foretick/foretick/internal/bus/inproc"
+	"github.com/foretick/foretick/internal/catalog"
+	"github.com/foretick/foretick/internal/engine"
+	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/ingest"
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+)
+
+// drainLimit is how long stopping may take in all.
+const drainLimit = 5 * time.Second
+
+// lateMargin is added to the grace period: a live forecast issued later than both
+// after its target opened is marked late.
+const lateMargin = 250 * time.Millisecond
+
+// Deps are what the world provides.
+type Deps struct {
+	Now    func() time.Time
+	Log    *slog.Logger
+	Stderr io.Writer // for a person: the address, progress
+	// Source, when not nil, takes the place of the feed that the Config names.
+	Source feed.Source
+}
+
+// App is Foretick, assembled. Create it with New, run it with Run, once.
+type App struct {
+	cfg      Config
+	deps     Deps
+	listener net.Listener
+	store    store.Store
+	ingest   *ingest.Ingest
+	engine   *engine.Engine
+	api      *api.Server
+	server   *http.Server
+	base     []market.Series
+	last     atomic.Uint64 // the newest event that ingest committed
+}
+
+// New listens, opens the store and assembles everything; nothing runs yet. The
+// Config must have passed Finish. When New fails it has closed what it opened.
+func New(ctx context.Context, cfg Config, deps Deps) (a *App, err error) {
+	a = &App{cfg: cfg, deps: deps}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	source := deps.Source
+	if source == nil {
+		if source, err = newSource(ctx, cfg, deps, a.lastClose); err != nil {
+			return nil, err
+		}
+	}
+	a.base = source.Info().Series
+	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
+		return nil, fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
+	}
+	if a.store, err = OpenStore(ctx, cfg.Data); err != nil {
+		return nil, err
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	notices := inproc.New()
+	rollups, err := cfg.rollups()
+	if err != nil {
+		return nil, err
+	}
+	a.ingest, err = ingest.New(ingest.Config{
+		Sources: []feed.Source{source}, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace,
+		Now: deps.Now, Log: deps.Log, Metrics: metrics, AfterCommit: a.afterCommit(source.Info().Replay && cfg.Speed == "max"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.engine, err = engine.New(engine.Config{
+		Store: a.store, Bus: notices, Models: catalog.Forecasters(), Horizons: cfg.Horizons, Calendars: calendars(source.Info()),
+		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, a.newAPI(notices, metrics)
+}
+
+// Addr is the address that Run serves on.
+func (a *App) Addr() net.Addr { return a.listener.Addr() }
+
+// URL is where a browser on this machine finds the page.
+func (a *App) URL() string {
+	host, port, err := net.SplitHostPort(a.listener.Addr().String())
+	if err != nil {
+		return "http://" + a.listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// Run serves until ctx is done or a part fails for good, then stops everything in
+// order and returns the reason, nil when it was ctx.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	// Each part has its own context so that they can be stopped one by one.
+	ingestCtx, stopIngest := context.WithCancel(context.WithoutCancel(ctx))
+	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAPI()
+	defer stopEngine()
+	defer stopIngest()
+
+	failed := make(chan error, 4) // one place a part: nobody waits to report
+	var ingesting, forecasting, serving errgroup.Group
+	part := func(g *errgroup.Group, name string, run func() error) {
+		g.Go(func() error {
+			err := run()
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+				failed <- err
+			}
+			return err
+		})
+	}
+	part(&forecasting, "engine", func() error { return a.engine.Run(engineCtx) })
+	part(&ingesting, "ingest", func() error { return a.ingest.Run(ingestCtx) })
+	part(&serving, "stream", func() error { return a.api.Run(apiCtx) })
+	part(&serving, "server", func() error {
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+
+	var reason error
+	select {
+	case <-ctx.Done():
+		a.deps.Log.Info("stopping")
+	case reason = <-failed:
+		a.deps.Log.Error("stopping", "err", reason)
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	stopIngest()
+	err := ingesting.Wait()
+	if reason == nil {
+		reason = err
+		// What was committed last is still forecast and judged.
+		if err := a.engine.Sync(limit, a.last.Load()); err != nil {
+			a.deps.Log.Warn("the last bars are forecast at the next start", "err", err)
+		}
+	}
+	stopEngine()
+	reason = errors.Join(reason, ignore(reason, forecasting.Wait()))
+	stopAPI()
+	if err := a.server.Shutdown(limit); err != nil {
+		reason = errors.Join(reason, a.server.Close())
+	}
+	return errors.Join(reason, ignore(reason, serving.Wait()))
+}
+
+// ignore drops err when it is the known reason.
+func ignore(reason, err error) error {
+	if errors.Is(reason, err) {
+		return nil
+	}
+	return err
+}
+
+// close releases what New opened.
+func (a *App) close() {
+	if a.listener != nil {
+		_ = a.listener.Close() // already closed when it was served
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.deps.Log.Error("the store did not close cleanly", "err", err)
+		}
+	}
+}
+
+// afterCommit notes what was committed and, in lockstep, waits until it has been
+// forecast, so that a replay at full speed cannot run ahead of its forecasts.
+func (a *App) afterCommit(lockstep bool) func(context.Context, uint64) error {
+	return func(ctx context.Context, seq uint64) error {
+		a.last.Store(max(a.last.Load(), seq))
+		if !lockstep {
+			return nil
+		}
+		return a.engine.Sync(ctx, seq)
+	}
+}
+
+// lastClose is the newest stored close of a series.
+func (a *App) lastClose(id market.SeriesID) (float64, bool) {
+	if a.store == nil {
+		return 0, false
+	}
+	bars, err := a.store.Bars(context.Background(), id, store.Range{Limit: 1, Newest: true})
+	if err != nil || len(bars) == 0 {
+		return 0, false
+	}
+	return bars[0].Close, true
+}
+
+// ready reports whether forecasts are being made, and why not.
+func (a *App) ready() (bool, string) {
+	if err := a.engine.Err(); err != nil {
+		return false, err.Error()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := a.store.Ping(ctx); err != nil {
+		return false, err.Error()
+	}
+	for _, h := range a.ingest.Health() {
+		if h.State == feed.Failed || h.State == feed.Stalled {
+			return false, fmt.Sprintf("feed %s is %s: %s", h.Name, h.State, h.Detail)
+		}
+	}
+	return true, ""
+}
+
+// coarser drops the roll-ups into which no base interval fits.
+func coarser(rollups []market.Interval, base []market.Series) []market.Interval {
+	var out []market.Interval
+	for _, r := range rollups {
+		for _, s := range base {
+			if r.Nests(s.Interval) {
+				out = append(out, r)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// calendars finds the calendar of a series by its instrument.
+func calendars(info feed.Info) func(market.Series) market.Calendar {
+	return func(s market.Series) market.Calendar {
+		if c, ok := info.Calendars[s.Instrument.Key()]; ok {
+			return c
+		}
+		return market.Always
+	}
+}
+
+// Feeds is the condition of every feed.
+func (a *App) Feeds() []feed.Health { return a.ingest.Health() }
+
+// About says in a few words what is being watched.
+func (a *App) About() string {
+	names := ""
+	for i, s := range a.base {
+		switch {
+		case i == 3:
+			return fmt.Sprintf("%s and %d more, data in %s", names, len(a.base)-3, a.cfg.Data)
+		case i > 0:
+			names += ", "
+		}
+		names += string(s.ID())
+	}
+	if a.cfg.Feed == "sim" {
+		names += ", simulated prices"
+	}
+	return names + ", data in " + a.cfg.Data
+}

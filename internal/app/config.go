@@ -1,0 +1,144 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/foretick/foretick/market"
+)
+
+// Config is everything `foretick serve` can be told. The struct is the one
+// definition of its flags, of the environment variables FORETICK_* (the flag's name
+// in capitals) and of the keys of the YAML file, in that order of precedence.
+type Config struct {
+	Addr string `default:"127.0.0.1:8080" help:"Address to serve on. PORT, when set in the environment and no address is given, serves on that port of every address."`
+	Data string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
+
+	Feed  string   `default:"sim" enum:"sim,replay" help:"Where prices come from: sim (a simulated market) or replay (recorded files)."`
+	File  []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz."`
+	Speed string   `default:"1" help:"Pace of a replay: a factor of real time, or max."`
+	Start string   `default:"" help:"Time (RFC 3339 or date) at which a replay starts; what is recorded before becomes history."`
+
+	Sim  string `default:"realistic" enum:"realistic,classic" help:"Simulated market: realistic, or classic, the random walk of the original demo."`
+	Seed uint64 `default:"1" help:"Seed of the simulated market. The same seed gives the same prices."`
+
+	Instrument []string `sep:"none" help:"Symbol to follow, several times for several: names the simulated instruments (default AMZN), or the instrument of each replayed file in order."`
+	Interval   string   `default:"" help:"Length of a bar (1s, 1m, 1h, 1d ...). Default: 1s simulated; of a file, what its times show, 1m for ticks."`
+	Rollup     []string `default:"1m,5m" help:"Coarser bars that are built, forecast and judged as well; those not coarser than the bars themselves are left out. none switches them off."`
+	Timezone   string   `default:"" help:"Zone of times in a file that name none, such as America/New_York."`
+	Horizons   int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
+
+	Grace time.Duration `default:"50ms" help:"How long after its end a bar waits for late ticks before it is final."`
+
+	InsecurePublic bool   `help:"Serve on other addresses than loopback without API keys. Everyone who can reach the address can read and post."`
+	APIKeys        string `name:"api-keys" hidden:"" env:"FORETICK_API_KEYS" help:"Keys as name:role:secret, comma separated; role is read or write."`
+	PredictAPIURL  string `name:"predict-api-url" env:"PREDICT_API_URL" help:"Service that answers POST /predict instead of Foretick, by the same contract."`
+
+	Log string `default:"info" enum:"debug,info,warn,error" help:"Least severe log messages to write."`
+}
+
+// Finish applies the rules that go beyond one flag and reports what is wrong, in
+// words that say what to do.
+func (c *Config) Finish(getenv func(string) string) error {
+	if port := getenv("PORT"); port != "" && c.Addr == defaultAddr {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("PORT is %q: set it to a number from 1 to 65535, or unset it", port)
+		}
+		c.Addr = ":" + port
+	}
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return fmt.Errorf("--addr %q: %w; write HOST:PORT, such as %s", c.Addr, err, defaultAddr)
+	}
+	if !loopback(host) && c.APIKeys == "" && !c.InsecurePublic {
+		return fmt.Errorf("--addr %s can be reached from other machines: set FORETICK_API_KEYS (name:role:secret, role read or write), or pass --insecure-public if everyone who can reach it may use it", c.Addr)
+	}
+	if c.Feed == "replay" && len(c.File) == 0 {
+		return fmt.Errorf("--feed replay needs at least one --file")
+	}
+	if c.Feed != "replay" && len(c.File) > 0 {
+		return fmt.Errorf("--file is for --feed replay; add --feed replay")
+	}
+	for _, f := range c.File {
+		if _, err := os.Stat(f); err != nil {
+			return fmt.Errorf("--file: %w", err)
+		}
+	}
+	if _, err := c.speed(); err != nil {
+		return err
+	}
+	if _, err := c.start(); err != nil {
+		return err
+	}
+	if c.Horizons < 1 || c.Horizons > 100 {
+		return fmt.Errorf("--horizons %d: choose 1 to 100", c.Horizons)
+	}
+	if c.Grace < 0 || c.Grace > time.Minute {
+		return fmt.Errorf("--grace %s: choose 0s to 1m", c.Grace)
+	}
+	if _, err := c.rollups(); err != nil {
+		return err
+	}
+	_, err = c.interval()
+	return err
+}
+
+const defaultAddr = "127.0.0.1:8080"
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// speed is the pace of a replay, 0 for as fast as possible.
+func (c *Config) speed() (float64, error) {
+	if c.Speed == "max" {
+		return 0, nil
+	}
+	v, err := strconv.ParseFloat(strings.TrimSuffix(c.Speed, "x"), 64)
+	if err != nil || !(v > 0) || v > 1e9 {
+		return 0, fmt.Errorf("--speed %q: write a factor such as 60, or max", c.Speed)
+	}
+	return v, nil
+}
+
+func (c *Config) start() (market.Time, error) {
+	if c.Start == "" {
+		return 0, nil
+	}
+	t, err := market.ParseTime(c.Start)
+	if err != nil {
+		return 0, fmt.Errorf("--start: %w", err)
+	}
+	return t, nil
+}
+
+func (c *Config) interval() (market.Interval, error) {
+	if c.Interval == "" {
+		return market.Interval{}, nil
+	}
+	i, err := market.ParseInterval(c.Interval)
+	if err != nil {
+		return i, fmt.Errorf("--interval: %w", err)
+	}
+	return i, nil
+}
+
+func (c *Config) rollups() ([]market.Interval, error) {
+	var out []market.Interval
+	for _, s := range c.Rollup {
+		if s == "none" || s == "" {
+			continue
+		}
+		i, err := market.ParseInterval(s)
+		if err != nil {
+			return nil, fmt.Errorf("--rollup: %w", err)
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}

@@ -1,0 +1,31 @@
+package catalog
+
+import (
+	"time"
+
+	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/feed/csv"
+	"github.com/foretick/foretick/internal/feed/replay"
+	"github.com/foretick/foretick/internal/feed/sim"
+	"github.com/foretick/foretick/market"
+)
+
+// SimOptions say what market to simulate.
+type SimOptions struct {
+	Mode      string // "realistic" or "classic"
+	Seed      uint64
+	Symbols   []string // none means AMZN
+	Now       func() time.Time
+	LastClose func(market.SeriesID) (float64, bool)
+}
+
+// NewSim returns the simulated market.
+func NewSim(o SimOptions) (feed.Source, error) {
+	return sim.New(sim.Options{Mode: sim.Mode(o.Mode), Seed: o.Seed, Symbols: o.Symbols, Now: o.Now, LastClose: o.LastClose})
+}
+
+// NewReplay returns the replay of recorded files: speed times as fast as they were
+// recorded, 0 for as fast as possible, with what lies before start as history.
+func NewReplay(files []*csv.File, speed float64, start market.Time, now func() time.Time) (feed.Source, error) {
+	return replay.New(files, replay.Options{Speed: speed, Start: start, Now: now})
+}
