@@ -50,17 +50,17 @@ func realTicks(t testing.TB, name string) []market.Tick {
 // sums: nothing of the Builder.
 func naiveBars(ticks []market.Tick, seconds int64) map[market.Time]market.Bar {
 	bars := map[market.Time]market.Bar{}
-	volumes := map[market.Time]*big.Rat{}
+	volumes := map[market.Time]*big.Float{}
 	for _, t := range ticks {
 		start := market.TimeOf(t.Time.Std().Truncate(time.Duration(seconds) * time.Second))
 		b, ok := bars[start]
 		if !ok {
 			b = market.Bar{Start: start, End: start + market.Time(seconds*1e6), Open: t.Price, High: t.Price, Low: t.Price}
-			volumes[start] = new(big.Rat)
+			volumes[start] = new(big.Float).SetPrec(300) // exact for sizes
 		}
 		b.High, b.Low, b.Close = math.Max(b.High, t.Price), math.Min(b.Low, t.Price), t.Price
 		b.Trades++
-		volumes[start].Add(volumes[start], new(big.Rat).SetFloat64(t.Size))
+		volumes[start].Add(volumes[start], big.NewFloat(t.Size))
 		bars[start] = b
 	}
 	for start, b := range bars {

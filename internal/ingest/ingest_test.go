@@ -46,6 +46,11 @@ func TestReplay(t *testing.T) {
 			minutes: []string{"0"}, fives: []string{"0"},
 		},
 		{
+			name:    "the clock does not close a coarser bar whose last bar it announces",
+			msgs:    []feed.Message{bars(bar(0, 10)), clock(5), bars(bar(4, 10)), bars(bar(8, 10)), clock(10.1)},
+			minutes: []string{"0", "4", "8"}, fives: []string{"0", "5"},
+		},
+		{
 			name:    "equal bars are skipped, others are revisions",
 			msgs:    []feed.Message{bars(bar(0, 10), bar(0, 10), bar(1, 10), bar(0, 12), bar(0, 12), bar(4, 10), bar(4, 11), bar(0, 10))},
 			minutes: []string{"0", "1", "0 r1", "4", "4 r1", "0 r2"}, fives: []string{"0", "0 r1", "0 r2"},

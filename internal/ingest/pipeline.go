@@ -299,6 +299,9 @@ func (p *pipeline) sourceEnded(ctx context.Context, e *ended) {
 			b.resent = true
 		}
 	}
+	if e.state == feed.Finished && p.health.snapshot().State == feed.Finished {
+		return // the source said so itself, with details
+	}
 	p.setState(e.state, e.detail)
 }
 

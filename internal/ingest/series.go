@@ -47,7 +47,7 @@ type base struct {
 	arrived  market.Time   // when data last came
 	newest   market.Time   // time of the newest data
 	lag      time.Duration // how far newest was behind the clock when it came
-	fromBars bool          // the last data were bars
+	byTicks  bool          // the last data were ticks
 	history  bool          // the last ticks were backfill
 	resent   bool          // the source was started anew and may send the open bar again
 	backEnd  market.Time   // end of the newest backfill bar
@@ -127,12 +127,16 @@ func (b *base) clock(now market.Time) market.Time {
 }
 
 // rollGrace is how much later than by ticks a coarser bar becomes final by the
-// clock: where bars are delivered, the last of them comes some time after its end.
+// clock. Where bars are delivered, the last of them comes some time after its end;
+// in a replay at the very end, when the clock already says so.
 func (b *base) rollGrace(live bool) time.Duration {
-	if live && b.fromBars {
+	switch {
+	case b.byTicks:
+		return 0
+	case live:
 		return b.rec.Interval.Duration()
 	}
-	return 0
+	return time.Microsecond
 }
 
 // due is the time at which the next bar of b becomes final by the clock, MaxTime

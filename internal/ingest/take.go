@@ -27,7 +27,7 @@ func (p *pipeline) takeTicks(ctx context.Context, b *base, m *feed.Message, now 
 	if len(ticks) == 0 {
 		return
 	}
-	b.fromBars = false
+	b.byTicks = true
 	if b.resent && m.Backfill {
 		b.builder.Discard()
 	}
@@ -93,7 +93,7 @@ func fromFuture(t, now market.Time) string {
 
 // takeBars takes the bars of m, which the source calls closed.
 func (p *pipeline) takeBars(ctx context.Context, b *base, m *feed.Message, now market.Time) {
-	b.fromBars = true
+	b.byTicks = false
 	for i := range m.Bars {
 		bar := m.Bars[i]
 		if p.live {
