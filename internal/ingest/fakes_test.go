@@ -321,6 +321,11 @@ func bar(minutes int, price float64) market.Bar {
 	return market.Bar{Start: at(float64(minutes)), End: at(float64(minutes) + 1), Open: price, High: price + 1, Low: price - 1, Close: price, Volume: 10, Trades: 3}
 }
 
+// flat is a bar of one price over any stretch.
+func flat(from, to float64) market.Bar {
+	return market.Bar{Start: at(from), End: at(to), Open: 9, High: 9, Low: 9, Close: 9}
+}
+
 func tick(minutes, price float64) market.Tick {
 	return market.Tick{Time: at(minutes), Price: price, Size: 1}
 }

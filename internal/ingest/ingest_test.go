@@ -75,6 +75,25 @@ func TestReplay(t *testing.T) {
 			rejects: []string{"overlaps", "not after the last", "below low", "NaN", "later than a bar of 1m can"},
 		},
 		{
+			name: "a revision that overlaps the next bar is unfit",
+			msgs: []feed.Message{bars(
+				flat(0, 0.5), flat(1, 2),
+				flat(0, 1), // a revision that fits
+				flat(3, 3.5), flat(3.5, 4),
+				flat(3, 4), // this one does not
+			)},
+			minutes: []string{"0", "1", "0 r1", "3", "3.5"},
+			rejects: []string{"overlaps the one after"},
+		},
+		{
+			name: "a coarser bar that cannot be is unfit, its base bars are kept",
+			msgs: []feed.Message{bars(
+				market.Bar{Start: at(0), End: at(1), Open: 9, High: 9, Low: 9, Close: 9, Volume: math.MaxFloat64},
+				market.Bar{Start: at(4), End: at(5), Open: 9, High: 9, Low: 9, Close: 9, Volume: math.MaxFloat64},
+			)},
+			minutes: []string{"0", "4"}, rejects: []string{"test:AMZN@5m: market: volume +Inf"},
+		},
+		{
 			name:    "bad ticks go to quarantine and harm nobody",
 			msgs:    []feed.Message{ticks(tick(0, 10), tick(0.1, math.NaN()), tick(0.2, -1), tick(0.3, 12), tick(30, 1), tick(31, 1), tick(1, 1)), clock(32)},
 			minutes: []string{"0", "30", "31"}, fives: []string{"0"},
