@@ -9,6 +9,7 @@ import (
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
 )
 
 // issue lets every model forecast from the newest bar and seals the answers.
@@ -35,6 +36,10 @@ func (t *Track) issue(r *Result, now market.Time) error {
 		}
 		for h := 1; h <= len(targets); h++ {
 			target := targets[h-1]
+			if i > 0 && !t.naiveForecast(is.forecasts, h) {
+				abstain(h, "naive abstains here, and no forecast is made that could not be compared with it")
+				continue
+			}
 			if t.cfg.Mode == ledger.Live && t.at >= target.End {
 				abstain(h, fmt.Sprintf("missed: the target had ended when it could be forecast, %s", t.at))
 				continue
@@ -55,6 +60,19 @@ func (t *Track) issue(r *Result, now market.Time) error {
 	}
 	t.keep(is)
 	return nil
+}
+
+// naiveForecast reports whether naive, which comes first, has forecast horizon h.
+func (t *Track) naiveForecast(done []forecast.Forecast, h int) bool {
+	for i := range done {
+		if done[i].Model != score.Naive {
+			return false
+		}
+		if done[i].Horizon == h {
+			return true
+		}
+	}
+	return false
 }
 
 // keep remembers what was issued until it is settled.

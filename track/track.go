@@ -134,8 +134,11 @@ func New(cfg Config) (*Track, error) {
 		if slices.ContainsFunc(t.slots, func(s slot) bool { return s.model.Name() == m.Name() }) {
 			return nil, fmt.Errorf("track: two models are called %q", m.Name())
 		}
-		naive = naive || m.Name() == score.Naive
-		t.slots = append(t.slots, slot{model: m, why: "not fitted yet"})
+		at := len(t.slots)
+		if m.Name() == score.Naive {
+			naive, at = true, 0 // first: where it abstains, so do all
+		}
+		t.slots = slices.Insert(t.slots, at, slot{model: m, why: "not fitted yet"})
 	}
 	if !naive {
 		return nil, errors.New("track: the naive forecast must be in the race")

@@ -365,3 +365,17 @@ func BenchmarkAdvance(b *testing.B) {
 		}
 	}
 }
+
+// Law 5: where naive abstains, so does every model.
+func TestNoForecastWithoutNaive(t *testing.T) {
+	tr := newTrack(t, config(ledger.Live, walk{name: "quick", min: 2}, walk{name: "naive", min: 5}))
+	entries, _ := run(t, tr, 0, bars(0, 6)...)
+	for _, e := range entries {
+		if e.Issue != nil && len(e.Issue.Forecasts) > 0 && e.Issue.Forecasts[0].Model != "naive" {
+			t.Errorf("at %s %s forecast alone", e.At, e.Issue.Forecasts[0].Model)
+		}
+	}
+	if is := entries[len(entries)-1].Issue; len(is.Forecasts) != 4 {
+		t.Errorf("with naive %d forecasts, want 4", len(is.Forecasts))
+	}
+}

@@ -395,6 +395,7 @@ func TestTamperedDatabase(t *testing.T) {
 // TestOriginalContract asks the questions that the original demo's pages ask.
 func TestOriginalContract(t *testing.T) {
 	p := start(t, "--data", filepath.Join(t.TempDir(), "data"))
+	p.watch(t.Context(), "", func(e event) bool { return e.name != "bar" }) // until there is one
 	var bar, again map[string]any
 	p.get("/stock_data", &bar)
 	for _, k := range []string{"timestamp", "open", "high", "low", "close"} {

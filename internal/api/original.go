@@ -10,11 +10,12 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
@@ -50,19 +51,20 @@ func (s *Server) originalRoutes() {
 					Examples: []any{[]float64{120, 121.4, 126.9, 128.0, 127.8, 129.1, 130.1}}}}}}}},
 			Responses: map[string]*huma.Response{"200": {Description: "The forecast.", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{
 				Type: "object", Required: []string{"result"}, Properties: map[string]*huma.Schema{"result": {Type: "number", Description: "Rounded to 5 decimals."}}}}}}},
-			Errors: []int{http.StatusUnauthorized, http.StatusUnprocessableEntity},
 		}
+		failures := []int{http.StatusUnauthorized, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
 		answer := s.predict
 		if path == "/predict" && s.cfg.PredictURL != "" {
 			answer = s.forward
-			op.Errors = append(op.Errors, http.StatusBadGateway, http.StatusGatewayTimeout)
+			failures = append(failures, http.StatusBadGateway, http.StatusGatewayTimeout)
 		}
-		huma.Register(s.doc, op, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
-			return &huma.StreamResponse{Body: func(hc huma.Context) {
-				r, w := humago.Unwrap(hc)
-				answer(w, r)
-			}}, nil
-		})
+		for _, code := range failures {
+			op.Responses[strconv.Itoa(code)] = &huma.Response{Description: http.StatusText(code), Content: map[string]*huma.MediaType{
+				"application/problem+json": {Schema: s.doc.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")}}}
+		}
+		// Not by huma: these answer every kind of bad body themselves.
+		s.doc.OpenAPI().AddOperation(&op)
+		s.mux.HandleFunc("POST "+path, answer)
 	}
 }
 

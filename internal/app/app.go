@@ -59,48 +59,52 @@ type App struct {
 
 // New listens, opens the store and assembles everything; nothing runs yet. The
 // Config must have passed Finish. When New fails it has closed what it opened.
-func New(ctx context.Context, cfg Config, deps Deps) (a *App, err error) {
-	a = &App{cfg: cfg, deps: deps}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
+func New(ctx context.Context, cfg Config, deps Deps) (*App, error) {
+	a := &App{cfg: cfg, deps: deps}
+	if err := a.assemble(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) assemble(ctx context.Context) (err error) {
+	cfg, deps := a.cfg, a.deps
 	source := deps.Source
 	if source == nil {
 		if source, err = newSource(ctx, cfg, deps, a.lastClose); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	a.base = source.Info().Series
 	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
-		return nil, fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
+		return fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
 	}
 	if a.store, err = OpenStore(ctx, cfg.Data); err != nil {
-		return nil, err
+		return err
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	notices := inproc.New()
 	rollups, err := cfg.rollups()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.ingest, err = ingest.New(ingest.Config{
 		Sources: []feed.Source{source}, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace,
 		Now: deps.Now, Log: deps.Log, Metrics: metrics, AfterCommit: a.afterCommit(source.Info().Replay && cfg.Speed == "max"),
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.engine, err = engine.New(engine.Config{
 		Store: a.store, Bus: notices, Models: catalog.Forecasters(), Horizons: cfg.Horizons, Calendars: calendars(source.Info()),
 		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return a, a.newAPI(notices, metrics)
+	return a.newAPI(notices, metrics)
 }
 
 // Addr is the address that Run serves on.

@@ -26,7 +26,7 @@ func Drive(ctx context.Context, f *csv.File, rollups []market.Interval, horizons
 	if f.Kind == csv.Ticks {
 		b := market.NewBuilder(f.Series.Interval, market.BuildOptions{})
 		bars, _ = b.Add(f.Ticks, nil, nil)
-		bars = b.Advance(f.Ticks[len(f.Ticks)-1].Time, bars)
+		bars = b.Advance(market.MaxTime, bars) // the recording ends: so does its last bar
 	} else {
 		calendar = market.Recorded(f.Series.Interval, starts)
 	}
