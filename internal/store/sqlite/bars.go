@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -66,26 +67,25 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var old store.BarRecord
-	found := false
-	if err := each(w.conn, sqlBarAt, func(r *sqlite.Stmt) bool { old, found = scanBar(r), true; return true }, id, int64(b.Start)); err != nil {
+	c, err := w.chain(id)
+	if err != nil {
 		return 0, err
 	}
-	if found {
-		switch {
-		case old.Bar == b.Bar:
-			return 0, nil
-		case b.Revision <= old.Revision:
-			return 0, fmt.Errorf("%w: bar %s of %s has revision %d stored, revision %d differs and does not follow", store.ErrConflict, b.Start, b.Series, old.Revision, b.Revision)
-		}
-		w.wrote = true
+	replaces, known, err := w.compareBar(c, b)
+	if err != nil || known {
+		return 0, err
+	}
+	w.move(c)
+	if replaces {
 		if err := exec(w.conn, sqlOldBar, id, int64(b.Start)); err != nil {
 			return 0, err
 		}
 	}
-	w.wrote = true
-	seq, err := w.event(id, store.BarEvent, int64(b.Start))
+	seq, err := w.nextEvent()
 	if err != nil {
+		return 0, err
+	}
+	if err := exec(w.conn, sqlAddEvent, int64(seq), id, int64(b.Start)); err != nil {
 		return 0, err
 	}
 	stmt, err := w.conn.Prepare(sqlPutBar)
@@ -94,7 +94,45 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 	}
 	stmt.BindInt64(1, id)
 	bindBar(stmt, 2, b, seq)
-	return seq, run(stmt)
+	if err := run(stmt); err != nil {
+		return 0, err
+	}
+	c.newestBar = max(c.newestBar, int64(b.Start))
+	return seq, c.addBar(w.conn, place{seq: seq, time: int64(b.Start)})
+}
+
+// compareBar holds b against what is stored: it replaces an older revision, is known
+// already, or must not be.
+func (w *writer) compareBar(c *chain, b *store.BarRecord) (replaces, known bool, err error) {
+	if !c.newestBarKnown {
+		c.newestBar, c.newestBarKnown = math.MinInt64, true
+		err := each(w.conn, sqlLastStart, func(r *sqlite.Stmt) bool {
+			if !r.ColumnIsNull(0) {
+				c.newestBar = r.ColumnInt64(0)
+			}
+			return true
+		}, c.series)
+		if err != nil {
+			return false, false, err
+		}
+	}
+	if int64(b.Start) > c.newestBar {
+		return false, false, nil
+	}
+	var old store.BarRecord
+	found := false
+	if err := each(w.conn, sqlBarAt, func(r *sqlite.Stmt) bool { old, found = scanBar(r), true; return true }, c.series, int64(b.Start)); err != nil {
+		return false, false, err
+	}
+	switch {
+	case !found:
+		return false, false, nil
+	case old.Bar == b.Bar:
+		return false, true, nil
+	case b.Revision <= old.Revision:
+		return false, false, fmt.Errorf("%w: bar %s of %s has revision %d stored, revision %d differs and does not follow", store.ErrConflict, b.Start, b.Series, old.Revision, b.Revision)
+	}
+	return true, false, nil
 }
 
 func bindBar(stmt *sqlite.Stmt, i int, b *store.BarRecord, seq uint64) {
@@ -179,51 +217,62 @@ func (s *Store) BarLog(ctx context.Context, key market.SeriesID, after uint64, l
 		return nil, ctx.Err()
 	}
 	err = s.read(ctx, "read the bar log", func(conn *sqlite.Conn) error {
-		type place struct{ seq, series, start int64 }
-		var places []place
-		add := func(r *sqlite.Stmt) bool {
-			places = append(places, place{r.ColumnInt64(0), r.ColumnInt64(1), r.ColumnInt64(2)})
-			return true
-		}
-		var err error
+		log := barLog{conn: conn, names: map[int64]market.SeriesID{}}
 		if key == "" {
-			err = each(conn, sqlBarLog, add, int64(after), limit)
-		} else {
-			var id int64
-			if id, err = seriesID(conn, key); err != nil || id == 0 {
-				return err
-			}
-			err = each(conn, sqlSeriesBarLog, add, id, int64(after), limit)
+			var bad error
+			err := each(conn, sqlBarLog, func(r *sqlite.Stmt) bool {
+				bad = log.add(r.ColumnInt64(1), uint64(r.ColumnInt64(0)), r.ColumnInt64(2))
+				return bad == nil
+			}, int64(after), limit)
+			recs = log.recs
+			return errors.Join(err, bad)
 		}
-		if err != nil {
+		id, err := seriesID(conn, key)
+		if err != nil || id == 0 {
 			return err
 		}
-		names := map[int64]market.SeriesID{}
-		recs = make([]store.BarRecord, 0, len(places))
-		for _, p := range places {
-			var rec store.BarRecord
-			scan := func(r *sqlite.Stmt) bool { rec = scanBar(r); return true }
-			if err := each(conn, sqlBarAt, scan, p.series, p.start); err != nil {
-				return err
-			}
-			if rec.Seq != uint64(p.seq) { // a later revision took its place
-				if err := each(conn, sqlRevision, scan, p.seq); err != nil {
-					return err
-				}
-			}
-			if rec.Seq != uint64(p.seq) {
-				return fmt.Errorf("%w: bar of event %d is missing", store.ErrCorrupt, p.seq)
-			}
-			if names[p.series] == "" {
-				err := each(conn, sqlSeriesKey, func(r *sqlite.Stmt) bool { names[p.series] = market.SeriesID(r.ColumnText(0)); return true }, p.series)
-				if err != nil {
-					return err
-				}
-			}
-			rec.Series = names[p.series]
-			recs = append(recs, rec)
-		}
-		return nil
+		err = eachBarPlace(conn, id, after, func(p place) (bool, error) {
+			err := log.add(id, p.seq, p.time)
+			return len(log.recs) < limit, err
+		})
+		recs = log.recs
+		return err
 	})
 	return recs, err
+}
+
+// barLog gathers the bars that events brought.
+type barLog struct {
+	conn  *sqlite.Conn
+	names map[int64]market.SeriesID
+	recs  []store.BarRecord
+}
+
+func (l *barLog) add(series int64, seq uint64, start int64) error {
+	var rec store.BarRecord
+	scan := func(r *sqlite.Stmt) bool { rec = scanBar(r); return true }
+	if err := each(l.conn, sqlBarAt, scan, series, start); err != nil {
+		return err
+	}
+	if rec.Seq != seq { // a later revision took its place
+		if err := each(l.conn, sqlRevision, scan, int64(seq)); err != nil {
+			return err
+		}
+	}
+	if rec.Seq != seq {
+		return fmt.Errorf("%w: the bar of event %d is missing", store.ErrCorrupt, seq)
+	}
+	name, err := seriesName(l.conn, l.names, series)
+	rec.Series = name
+	l.recs = append(l.recs, rec)
+	return err
+}
+
+// seriesName finds the name of a series and remembers it in names.
+func seriesName(conn *sqlite.Conn, names map[int64]market.SeriesID, id int64) (market.SeriesID, error) {
+	if name, ok := names[id]; ok {
+		return name, nil
+	}
+	err := each(conn, sqlSeriesKey, func(r *sqlite.Stmt) bool { names[id] = market.SeriesID(r.ColumnText(0)); return true }, id)
+	return names[id], err
 }

@@ -1,23 +1,16 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 )
-
-// event appends one event and returns its number.
-func (w *writer) event(series int64, kind store.EventKind, key int64) (uint64, error) {
-	seq, err := w.nextEvent()
-	if err != nil {
-		return 0, err
-	}
-	return seq, exec(w.conn, sqlAddEvent, int64(seq), series, int(kind), key)
-}
 
 func lastEvent(conn *sqlite.Conn) (uint64, error) { return number(conn, sqlLastEvent) }
 
@@ -39,7 +32,14 @@ func (s *Store) LastEvent(ctx context.Context) (n uint64, err error) {
 // FirstEvent is the number of the oldest event, 0 when there is none.
 func (s *Store) FirstEvent(ctx context.Context) (n uint64, err error) {
 	err = s.read(ctx, "read the first event", func(conn *sqlite.Conn) (err error) {
-		n, err = number(conn, sqlFirstEvent)
+		bar, err := number(conn, sqlFirstBar)
+		if err != nil {
+			return err
+		}
+		n, err = number(conn, sqlFirstEntry)
+		if n == 0 || bar != 0 && bar < n {
+			n = bar
+		}
 		return err
 	})
 	return n, err
@@ -51,13 +51,28 @@ func (s *Store) EventsAfter(ctx context.Context, after uint64, limit int) (event
 		return nil, ctx.Err()
 	}
 	err = s.read(ctx, "read events", func(conn *sqlite.Conn) error {
-		return each(conn, sqlEvents, func(r *sqlite.Stmt) bool {
-			events = append(events, store.Event{
-				Seq: uint64(r.ColumnInt64(0)), Series: market.SeriesID(r.ColumnText(1)),
-				Kind: store.EventKind(r.ColumnInt(2)), Key: r.ColumnInt64(3),
-			})
-			return true
-		}, int64(after), limit)
+		names := map[int64]market.SeriesID{}
+		var bad error
+		for _, from := range []struct {
+			query string
+			kind  store.EventKind
+		}{{sqlBarEvents, store.BarEvent}, {sqlEntryEvents, store.EntryEvent}} {
+			err := each(conn, from.query, func(r *sqlite.Stmt) bool {
+				e := store.Event{Seq: uint64(r.ColumnInt64(0)), Kind: from.kind + store.EventKind(r.ColumnInt(2)), Key: r.ColumnInt64(3)}
+				e.Series, bad = seriesName(conn, names, r.ColumnInt64(1))
+				events = append(events, e)
+				return bad == nil
+			}, int64(after), limit)
+			if err == nil {
+				err = bad
+			}
+			if err != nil {
+				return err
+			}
+		}
+		slices.SortFunc(events, func(a, b store.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+		events = events[:min(limit, len(events))]
+		return nil
 	})
 	return events, err
 }

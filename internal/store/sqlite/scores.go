@@ -2,9 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
-	"math"
 
 	"zombiezen.com/go/sqlite"
 
@@ -13,57 +10,139 @@ import (
 	"github.com/foretick/foretick/score"
 )
 
-// scoreBytes is the length of a score's body: revision, late, eight numbers.
-const scoreBytes = 4 + 1 + 8*8
+const (
+	// slots is the number of rows that a series has in score_recent.
+	slots = 32
+	// maxRecentScores bounds the scores of one row there, so that it fits a page.
+	maxRecentScores = 120
+	// segmentScores is the size that filed segments have at least, as far as there
+	// are scores; targets are not divided.
+	segmentScores = 512
+)
 
-func appendScore(b []byte, s *score.Score) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(s.Revision))
-	late := byte(0)
-	if s.Late {
-		late = 1
+func recentID(series int64, k uint64) int64 { return int64((k+uint64(series))%slots)<<40 + series }
+
+// putScores keeps the scores of a step. The usual ones, of a new target, are put
+// where many series write side by side, and filed when 32 steps have gathered.
+func (w *writer) putScores(c *chain, s *step) error {
+	if len(s.scores) == 0 {
+		return nil
 	}
-	b = append(b, late)
-	for _, v := range [...]float64{s.Last, s.Predicted, s.Actual, s.Lower, s.Upper, s.Scale, s.CRPS, s.NaiveCRPS} {
-		b = binary.BigEndian.AppendUint64(b, math.Float64bits(v))
+	first, last := int64(s.scores[0].Target), int64(s.scores[len(s.scores)-1].Target)
+	fresh := first > c.scoredTo
+	c.scoredTo = max(c.scoredTo, last)
+	if fresh && s.body != nil {
+		if err := exec(w.conn, sqlPutRecent, recentID(c.series, c.steps), s.body); err != nil {
+			return err
+		}
+		c.steps++
+		c.recent++
+		if (c.steps+uint64(c.series))%slots == 0 { // another commit than the neighbours'
+			return w.fileScores(c)
+		}
+		return nil
 	}
-	return b
+	if err := w.fileScores(c); err != nil {
+		return err
+	}
+	if fresh {
+		return w.addSegments(c, s.scores)
+	}
+	return w.mergeScores(c, s.scores)
 }
 
-func readScore(b []byte, s *score.Score) error {
-	if len(b) != scoreBytes {
-		return fmt.Errorf("%w: a score has %d bytes", store.ErrCorrupt, len(b))
-	}
-	s.Revision, s.Late = int(binary.BigEndian.Uint32(b)), b[4] == 1
-	b = b[5:]
-	for _, v := range [...]*float64{&s.Last, &s.Predicted, &s.Actual, &s.Lower, &s.Upper, &s.Scale, &s.CRPS, &s.NaiveCRPS} {
-		*v = math.Float64frombits(binary.BigEndian.Uint64(b))
-		b = b[8:]
-	}
-	return nil
-}
-
-func (w *writer) putScores(c *chain, scores []score.Score) error {
-	var buf, old [scoreBytes]byte
-	for i := range scores {
-		s := &scores[i]
-		body := appendScore(buf[:0], s)
-		n := 0
-		err := each(w.conn, sqlScoreAt, func(r *sqlite.Stmt) bool { n = r.ColumnBytes(0, old[:]); return true },
-			c.series, int64(s.Target), int64(s.Cutoff), s.Model, s.Horizon, s.Version)
+// fileScores moves the recent scores of a series into segments.
+func (w *writer) fileScores(c *chain) error {
+	w.scores = w.scores[:0]
+	var r segmentReader
+	for ; c.recent > 0; c.recent-- {
+		var bad error
+		err := each(w.conn, sqlRecent, func(row *sqlite.Stmt) bool {
+			w.buf = column(row, 0, w.buf)
+			w.scores, bad = r.all(w.scores, w.buf)
+			return true
+		}, recentID(c.series, c.steps-c.recent))
+		if err == nil {
+			err = bad
+		}
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			if old == buf {
-				continue
-			}
-			c.scoreRevision++
+	}
+	return w.addSegments(c, w.scores)
+}
+
+// addSegments files ordered scores whose targets no segment covers.
+func (w *writer) addSegments(c *chain, list []score.Score) error {
+	for len(list) > 0 {
+		n := min(segmentScores, len(list))
+		for n < len(list) && list[n].Target == list[n-1].Target {
+			n++
 		}
-		if err := exec(w.conn, sqlPutScore, c.series, int64(s.Target), int64(s.Cutoff), s.Model, s.Horizon, s.Version, body); err != nil {
+		w.buf = appendSegment(w.buf[:0], list[:n])
+		if err := exec(w.conn, sqlAddSegment, c.series, int64(list[0].Target), int64(list[n-1].Target), w.buf); err != nil {
 			return err
 		}
+		list = list[n:]
 	}
 	return nil
+}
+
+// mergeScores files ordered scores among those that are filed already.
+func (w *writer) mergeScores(c *chain, list []score.Score) error {
+	for len(list) > 0 {
+		target := int64(list[0].Target)
+		first, ok, err := optional(w.conn, sqlSegmentOf, c.series, target)
+		if err != nil {
+			return err
+		}
+		next, bounded, err := optional(w.conn, sqlNextSegment, c.series, target)
+		if err != nil {
+			return err
+		}
+		n := len(list)
+		for i := range list {
+			if bounded && int64(list[i].Target) >= next {
+				n = i
+				break
+			}
+		}
+		merged := list[:n]
+		if ok {
+			var old []score.Score
+			var bad error
+			err := each(w.conn, sqlSegment, func(row *sqlite.Stmt) bool {
+				old, bad = new(segmentReader).all(nil, column(row, 0, nil))
+				return true
+			}, c.series, first)
+			if err == nil {
+				err = bad
+			}
+			if err == nil {
+				err = exec(w.conn, sqlDelSegment, c.series, first)
+			}
+			if err != nil {
+				return err
+			}
+			var replaced uint64
+			merged, replaced = mergeScores(old, list[:n])
+			c.scoreRevision += replaced
+		}
+		if err := w.addSegments(c, merged); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// optional reads one number that may be NULL.
+func optional(conn *sqlite.Conn, query string, args ...any) (n int64, ok bool, err error) {
+	err = each(conn, query, func(r *sqlite.Stmt) bool {
+		ok, n = !r.ColumnIsNull(0), r.ColumnInt64(0)
+		return true
+	}, args...)
+	return n, ok, err
 }
 
 // EachScore calls f for the scores selected by q in order of target, then cutoff.
@@ -74,22 +153,48 @@ func (s *Store) EachScore(ctx context.Context, key market.SeriesID, q store.Scor
 			return err
 		}
 		from, to, _ := bounds(store.Range{From: q.From, To: q.To})
-		var sc score.Score
-		var buf [scoreBytes]byte
+		var r segmentReader
+		var out score.Score // f may change it
+		var buf []byte
 		var bad error
-		err = each(conn, sqlScores, func(r *sqlite.Stmt) bool {
-			sc.Target, sc.Cutoff = market.Time(r.ColumnInt64(0)), market.Time(r.ColumnInt64(1))
-			sc.Model, sc.Horizon, sc.Version = r.ColumnText(2), r.ColumnInt(3), r.ColumnText(4)
-			if bad = readScore(buf[:r.ColumnBytes(5, buf[:])], &sc); bad != nil {
-				return false
-			}
-			return f(&sc)
-		}, id, from, to, q.Model, q.Model, q.Horizon, q.Horizon)
-		if err == nil {
-			err = bad
+		more := true
+		visit := func(row *sqlite.Stmt) bool {
+			buf = column(row, 0, buf)
+			bad = r.each(buf, func(sc *score.Score) bool {
+				if (q.Model == "" || sc.Model == q.Model) && (q.Horizon == 0 || sc.Horizon == q.Horizon) && int64(sc.Target) >= from && int64(sc.Target) < to {
+					out = *sc
+					more = f(&out)
+				}
+				return more
+			})
+			return more && bad == nil
 		}
-		return err
+		start, ok, err := optional(conn, sqlSegmentOf, id, from)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			start = from
+		}
+		if err := each(conn, sqlSegments, visit, id, start, to); err != nil || bad != nil || !more {
+			return joinFirst(err, bad)
+		}
+		c, err := readChain(conn, id)
+		for k := c.steps - c.recent; k < c.steps && more && err == nil && bad == nil; k++ {
+			err = each(conn, sqlRecent, visit, recentID(id, k))
+		}
+		return joinFirst(err, bad)
 	})
+}
+
+// joinFirst returns the first error that is not nil.
+func joinFirst(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ScoreRevision changes whenever a stored score is replaced.

@@ -18,34 +18,47 @@ const (
 	sqlAddSeries = `INSERT INTO series (key, record) VALUES (?, ?)`
 	sqlSetSeries = `UPDATE series SET record = ? WHERE id = ?`
 
-	sqlChain    = `SELECT head_num, head_hash, cursor_bar, cursor_inputs, score_revision FROM chain WHERE series = ?`
-	sqlPutChain = `INSERT OR REPLACE INTO chain (series, head_num, head_hash, cursor_bar, cursor_inputs, score_revision) VALUES (?, ?, ?, ?, ?, ?)`
+	chainColumns = `head_num, head_hash, cursor_bar, cursor_inputs, score_revision, scored_to, recent, steps, bars, bar_tail, entry_tail`
+	sqlChain     = `SELECT ` + chainColumns + ` FROM chain WHERE series = ?`
+	sqlPutChain  = `INSERT OR REPLACE INTO chain (series, ` + chainColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-	barColumns = `start, end_, open, high, low, close, volume, trades, revision, flags, seq`
-	sqlBarAt   = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start = ?`
-	sqlPutBar  = `INSERT OR REPLACE INTO bar (series, ` + barColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	sqlOldBar  = `INSERT INTO bar_revision (series, ` + barColumns + `) SELECT series, ` + barColumns + ` FROM bar WHERE series = ? AND start = ?`
-	sqlBars    = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start LIMIT ?`
-	sqlBarsNew = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?`
+	barColumns   = `start, end_, open, high, low, close, volume, trades, revision, flags, seq`
+	sqlBarAt     = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start = ?`
+	sqlPutBar    = `INSERT OR REPLACE INTO bar (series, ` + barColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlOldBar    = `INSERT INTO bar_revision (series, ` + barColumns + `) SELECT series, ` + barColumns + ` FROM bar WHERE series = ? AND start = ?`
+	sqlBars      = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start LIMIT ?`
+	sqlLastStart = `SELECT max(start) FROM bar WHERE series = ?`
+	sqlBarsNew   = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?`
 
-	sqlBarLog       = `SELECT seq, series, key FROM event WHERE kind = 0 AND seq > ? ORDER BY seq LIMIT ?`
-	sqlSeriesBarLog = `SELECT seq, series, key FROM event WHERE kind = 0 AND series = ? AND seq > ? ORDER BY seq LIMIT ?`
-	sqlRevision     = `SELECT ` + barColumns + ` FROM bar_revision WHERE seq = ?`
-	sqlSeriesKey    = `SELECT key FROM series WHERE id = ?`
+	sqlBarLog      = `SELECT seq, series, start FROM event WHERE seq > ? ORDER BY seq LIMIT ?`
+	sqlAddBarPlace = `INSERT INTO bar_place (series, last_seq, body) VALUES (?, ?, ?)`
+	sqlBarPlaces   = `SELECT body FROM bar_place WHERE series = ? AND last_seq > ? ORDER BY last_seq`
+	sqlRevision    = `SELECT ` + barColumns + ` FROM bar_revision WHERE seq = ?`
+	sqlSeriesKey   = `SELECT key FROM series WHERE id = ?`
 
-	sqlAddEvent   = `INSERT INTO event (seq, series, kind, key) VALUES (?, ?, ?, ?)`
-	sqlLastEvent  = `SELECT max(seq) FROM event`
-	sqlFirstEvent = `SELECT min(seq) FROM event`
-	sqlEvents     = `SELECT e.seq, s.key, e.kind, e.key FROM event e JOIN series s ON s.id = e.series WHERE e.seq > ? ORDER BY e.seq LIMIT ?`
+	sqlAddEvent    = `INSERT INTO event (seq, series, start) VALUES (?, ?, ?)`
+	sqlLastEvent   = `SELECT max((SELECT ifnull(max(seq), 0) FROM event), (SELECT ifnull(max(seq), 0) FROM ledger))`
+	sqlFirstBar    = `SELECT min(seq) FROM event`
+	sqlFirstEntry  = `SELECT min(seq) FROM ledger`
+	sqlBarEvents   = `SELECT seq, series, 0, start FROM event WHERE seq > ? ORDER BY seq LIMIT ?`
+	sqlEntryEvents = `SELECT seq, series, kind, num FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?`
 
-	sqlAddEntry = `INSERT INTO ledger (seq, series, num, kind, mode, time, at, first_end, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	// Kinds are a bit mask: bit k for kind k.
-	sqlEntries    = `SELECT num, kind, body, hash FROM ledger WHERE series = ? AND num >= ? AND num < ? AND (? >> kind) & 1 AND time >= ? AND time < ? ORDER BY num LIMIT ?`
-	sqlEntriesNew = `SELECT num, kind, body, hash FROM ledger WHERE series = ? AND num >= ? AND num < ? AND (? >> kind) & 1 AND time >= ? AND time < ? ORDER BY num DESC LIMIT ?`
+	sqlAddEntry       = `INSERT INTO ledger (seq, series, num, kind, mode, time, at, first_end, hash, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlEntry          = `SELECT hash, body FROM ledger WHERE seq = ?`
+	sqlAddEntryPlace  = `INSERT INTO entry_place (series, last_num, min_time, max_time, kinds, body) VALUES (?, ?, ?, ?, ?, ?)`
+	entryPlaces       = `SELECT last_num, body FROM entry_place WHERE series = ? AND last_num >= ? AND last_num < ? AND max_time >= ? AND min_time < ? AND kinds & ? ORDER BY last_num`
+	sqlEntryPlaces    = entryPlaces
+	sqlEntryPlacesNew = entryPlaces + ` DESC`
 
-	sqlScoreAt  = `SELECT body FROM score WHERE series = ? AND target = ? AND cutoff = ? AND model = ? AND horizon = ? AND version = ?`
-	sqlPutScore = `INSERT OR REPLACE INTO score (series, target, cutoff, model, horizon, version, body) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	sqlScores   = `SELECT target, cutoff, model, horizon, version, body FROM score WHERE series = ? AND target >= ? AND target < ? AND (? = '' OR model = ?) AND (? = 0 OR horizon = ?) ORDER BY target, cutoff, model, horizon, version`
+	sqlPutRecent  = `INSERT OR REPLACE INTO score_recent (id, body) VALUES (?, ?)`
+	sqlRecent     = `SELECT body FROM score_recent WHERE id = ?`
+	sqlAddSegment = `INSERT INTO score (series, first, last, body) VALUES (?, ?, ?, ?)`
+	sqlDelSegment = `DELETE FROM score WHERE series = ? AND first = ?`
+	sqlSegments   = `SELECT body FROM score WHERE series = ? AND first >= ? AND first < ? ORDER BY first`
+	// The segment that a target belongs to starts at or before it.
+	sqlSegmentOf   = `SELECT max(first) FROM score WHERE series = ? AND first <= ?`
+	sqlNextSegment = `SELECT min(first) FROM score WHERE series = ? AND first > ?`
+	sqlSegment     = `SELECT body FROM score WHERE series = ? AND first = ?`
 
 	sqlAddReject   = `INSERT INTO quarantine (digest, at, source, instrument, line, raw, reason) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`
 	sqlRejects     = `SELECT num, at, source, instrument, line, raw, reason FROM quarantine WHERE num < ? ORDER BY num DESC LIMIT ?`

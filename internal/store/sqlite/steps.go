@@ -4,14 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
 )
+
+// step is a store.Step made ready outside the writer.
+type step struct {
+	*store.Step
+	facts  []facts
+	scores []score.Score // sorted, each once
+	body   []byte        // scores as a row of score_recent holds them
+	err    error         // why it cannot be kept
+}
+
+// facts are what the columns of an entry repeat.
+type facts struct {
+	prev     ledger.Hash
+	mode     ledger.Mode
+	subject  market.Time // that entries are selected by
+	at       market.Time
+	firstEnd market.Time // of the targets of an issue, 0 when it has none
+}
 
 // CommitStep appends what tracks did. See store.StepWriter.
 func (s *Store) CommitStep(ctx context.Context, steps ...store.Step) (last uint64, err error) {
@@ -22,31 +40,20 @@ func (s *Store) CommitStep(ctx context.Context, steps ...store.Step) (last uint6
 	if len(steps) > 1 {
 		op = fmt.Sprintf("commit steps of %d series", len(steps))
 	}
-	decoded := make([][]*ledger.Entry, len(steps))
-	bad := make([]error, len(steps))
+	ready := make([]step, len(steps))
 	for i := range steps {
-		decoded[i], bad[i] = decode(&steps[i])
+		ready[i] = prepare(&steps[i])
 	}
 	var failed []error
 	err = s.write(ctx, op, func(w *writer) error {
 		last, failed = 0, nil
-		for i := range steps {
-			_, err := w.id(steps[i].Series)
-			if err == nil {
-				err = bad[i]
-			}
-			if err == nil {
-				err = w.follows(&steps[i], decoded[i])
-			}
-			if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) || bad[i] != nil {
-				failed = append(failed, fmt.Errorf("step of %s: %w", steps[i].Series, err))
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			seq, err := w.putStep(&steps[i], decoded[i])
-			if err != nil {
+		for i := range ready {
+			seq, err := w.putStep(&ready[i])
+			var r refusal
+			switch {
+			case errors.As(err, &r):
+				failed = append(failed, fmt.Errorf("step of %s: %w", steps[i].Series, r.error))
+			case err != nil:
 				return fmt.Errorf("step of %s: %w", steps[i].Series, err)
 			}
 			last = max(last, seq)
@@ -62,64 +69,83 @@ func (s *Store) CommitStep(ctx context.Context, steps ...store.Step) (last uint6
 	return last, nil
 }
 
-// decode reads the sealed entries for what the columns repeat, and checks that they
-// are consecutive. The hash of each stands in the one after it, so a step whose
-// bytes do not fit together is found here.
-func decode(s *store.Step) ([]*ledger.Entry, error) {
-	entries := make([]*ledger.Entry, len(s.Entries))
-	for i, sealed := range s.Entries {
+// prepare reads the sealed entries and checks that they are consecutive.
+func prepare(s *store.Step) step {
+	r := step{Step: s, facts: make([]facts, len(s.Entries))}
+	for i := range s.Entries {
+		sealed := &s.Entries[i]
 		e, err := ledger.Decode(sealed.Bytes)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("entry %d: %w", sealed.Seq, err)
+			r.err = fmt.Errorf("entry %d: %w", sealed.Seq, err)
 		case e.Series != s.Series || e.Seq != sealed.Seq:
-			return nil, fmt.Errorf("entry %d of %s is sealed as entry %d of %s", sealed.Seq, s.Series, e.Seq, e.Series)
+			r.err = fmt.Errorf("entry %d of %s is sealed as entry %d of %s", sealed.Seq, s.Series, e.Seq, e.Series)
 		case i > 0 && (e.Seq != s.Entries[i-1].Seq+1 || e.Prev != s.Entries[i-1].Hash):
-			return nil, fmt.Errorf("%w: entry %d does not follow entry %d", store.ErrConflict, e.Seq, s.Entries[i-1].Seq)
+			r.err = fmt.Errorf("%w: entry %d does not follow entry %d", store.ErrConflict, e.Seq, s.Entries[i-1].Seq)
+		default:
+			r.facts[i] = factsOf(e)
+			continue
 		}
-		entries[i] = e
+		return r
 	}
-	return entries, nil
+	r.scores = sortedScores(s.Scores)
+	if len(r.scores) <= maxRecentScores {
+		r.body = appendSegment(nil, r.scores)
+	}
+	return r
 }
 
-// follows checks that the first entry follows the head.
-func (w *writer) follows(s *store.Step, entries []*ledger.Entry) error {
-	id, err := w.id(s.Series)
-	if err != nil {
-		return err
+func factsOf(e *ledger.Entry) facts {
+	f := facts{prev: e.Prev, mode: e.Mode, subject: e.At, at: e.At}
+	switch {
+	case e.Issue != nil:
+		f.subject = e.Issue.Cutoff
+		for i := range e.Issue.Forecasts {
+			if end := e.Issue.Forecasts[i].Target.End; i == 0 || end < f.firstEnd {
+				f.firstEnd = end
+			}
+		}
+	case e.Outcome != nil:
+		f.subject = e.Outcome.Bar.Start
 	}
-	c, err := w.chain(id)
-	if err != nil || len(entries) == 0 {
-		return err
-	}
-	if e := entries[0]; e.Seq != c.head.Seq+1 || e.Prev != c.head.Hash {
-		return fmt.Errorf("%w: entry %d (after %x) does not follow the head, entry %d (%x)", store.ErrConflict, e.Seq, e.Prev[:4], c.head.Seq, c.head.Hash[:4])
-	}
-	return nil
+	return f
 }
 
-func (w *writer) putStep(s *store.Step, entries []*ledger.Entry) (last uint64, err error) {
+// refusal is the error of a step that was left out before anything was written.
+type refusal struct{ error }
+
+// putStep keeps one step, or refuses it.
+func (w *writer) putStep(s *step) (last uint64, err error) {
 	id, err := w.id(s.Series)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, refusal{err}
+	}
 	if err != nil {
 		return 0, err
 	}
 	c, err := w.chain(id)
 	if err != nil {
 		return 0, err
+	}
+	if s.err != nil {
+		return 0, refusal{s.err}
+	}
+	if len(s.Entries) > 0 && (s.Entries[0].Seq != c.head.Seq+1 || s.facts[0].prev != c.head.Hash) {
+		return 0, refusal{fmt.Errorf("%w: entry %d (after %x) does not follow the head, entry %d (%x)",
+			store.ErrConflict, s.Entries[0].Seq, s.facts[0].prev[:4], c.head.Seq, c.head.Hash[:4])}
 	}
 	w.move(c)
 	c.cursor = s.Cursor
-	for i := range entries {
-		if last, err = w.putEntry(id, &s.Entries[i], entries[i]); err != nil {
+	for i := range s.Entries {
+		if last, err = w.putEntry(c, &s.Entries[i], &s.facts[i]); err != nil {
 			return 0, err
 		}
-		c.head = ledger.Head{Seq: s.Entries[i].Seq, Hash: s.Entries[i].Hash}
 	}
-	return last, w.putScores(c, s.Scores)
+	return last, w.putScores(c, s)
 }
 
-func (w *writer) putEntry(id int64, s *ledger.Sealed, e *ledger.Entry) (uint64, error) {
-	seq, err := w.event(id, store.EntryEvent+store.EventKind(s.Kind), int64(s.Seq))
+func (w *writer) putEntry(c *chain, s *ledger.Sealed, f *facts) (uint64, error) {
+	seq, err := w.nextEvent()
 	if err != nil {
 		return 0, err
 	}
@@ -127,77 +153,23 @@ func (w *writer) putEntry(id int64, s *ledger.Sealed, e *ledger.Entry) (uint64, 
 	if err != nil {
 		return 0, err
 	}
-	subject, firstEnd := subject(e)
 	stmt.BindInt64(1, int64(seq))
-	stmt.BindInt64(2, id)
+	stmt.BindInt64(2, c.series)
 	stmt.BindInt64(3, int64(s.Seq))
 	stmt.BindInt64(4, int64(s.Kind))
-	stmt.BindInt64(5, int64(e.Mode))
-	stmt.BindInt64(6, int64(subject))
-	stmt.BindInt64(7, int64(e.At))
-	if firstEnd != 0 {
-		stmt.BindInt64(8, int64(firstEnd))
-	} else {
-		stmt.BindNull(8)
+	stmt.BindInt64(5, int64(f.mode))
+	stmt.BindInt64(6, int64(f.subject))
+	stmt.BindInt64(7, int64(f.at))
+	if f.firstEnd != 0 {
+		stmt.BindInt64(8, int64(f.firstEnd))
 	}
 	stmt.BindBytes(9, s.Hash[:])
 	stmt.BindBytes(10, s.Bytes)
-	return seq, run(stmt)
-}
-
-// subject is the time that entries are selected by, and for an issue the earliest
-// end of its targets, 0 when it has none.
-func subject(e *ledger.Entry) (t, firstEnd market.Time) {
-	switch {
-	case e.Issue != nil:
-		for i := range e.Issue.Forecasts {
-			if end := e.Issue.Forecasts[i].Target.End; i == 0 || end < firstEnd {
-				firstEnd = end
-			}
-		}
-		return e.Issue.Cutoff, firstEnd
-	case e.Outcome != nil:
-		return e.Outcome.Bar.Start, 0
-	default:
-		return e.At, 0
+	if err := run(stmt); err != nil {
+		return 0, err
 	}
-}
-
-func readChain(conn *sqlite.Conn, id int64) (*chain, error) {
-	c := &chain{series: id}
-	err := each(conn, sqlChain, func(r *sqlite.Stmt) bool {
-		c.head.Seq = uint64(r.ColumnInt64(0))
-		r.ColumnBytes(1, c.head.Hash[:])
-		c.cursor.BarSeq = uint64(r.ColumnInt64(2))
-		r.ColumnBytes(3, c.cursor.Inputs[:])
-		c.scoreRevision = uint64(r.ColumnInt64(4))
-		return true
-	}, id)
-	return c, err
-}
-
-// Head returns the last entry's number and hash and the cursor stored with it.
-func (s *Store) Head(ctx context.Context, key market.SeriesID) (h ledger.Head, at store.Cursor, err error) {
-	err = s.readSeries(ctx, "read the head of "+string(key), key, func(conn *sqlite.Conn, id int64) error {
-		c, err := readChain(conn, id)
-		h, at = c.head, c.cursor
-		return err
-	})
-	return h, at, err
-}
-
-// readSeries is read for a series that must be registered.
-func (s *Store) readSeries(ctx context.Context, op string, key market.SeriesID, f func(*sqlite.Conn, int64) error) error {
-	return s.read(ctx, op, func(conn *sqlite.Conn) error {
-		id, err := seriesID(conn, key)
-		if err != nil {
-			return err
-		}
-		if id == 0 {
-			return fmt.Errorf("%w: the series is not registered", store.ErrNotFound)
-		}
-		return f(conn, id)
-	})
+	c.head = ledger.Head{Seq: s.Seq, Hash: s.Hash}
+	return seq, c.addEntry(w.conn, place{seq: seq, kind: uint8(s.Kind), time: int64(f.subject)})
 }
 
 // Entries returns the entries selected by q. An unknown series has none.
@@ -207,37 +179,22 @@ func (s *Store) Entries(ctx context.Context, key market.SeriesID, q store.EntryQ
 		if err != nil || id == 0 {
 			return err
 		}
-		query := sqlEntries
-		if q.Times.Newest {
-			query = sqlEntriesNew
-		}
-		from, to, limit := bounds(q.Times)
-		first, end, ok := numbers(q)
-		if !ok {
-			return nil
-		}
-		return each(conn, query, func(r *sqlite.Stmt) bool {
-			e := ledger.Sealed{Seq: uint64(r.ColumnInt64(0)), Kind: ledger.Kind(r.ColumnInt(1)), Bytes: make([]byte, r.ColumnLen(2))}
-			r.ColumnBytes(2, e.Bytes)
-			r.ColumnBytes(3, e.Hash[:])
+		_, _, limit := bounds(q.Times)
+		return eachEntryPlace(conn, id, q, func(num uint64, p place) (bool, error) {
+			e := ledger.Sealed{Seq: num, Kind: ledger.Kind(p.kind)}
+			err := each(conn, sqlEntry, func(r *sqlite.Stmt) bool {
+				r.ColumnBytes(0, e.Hash[:])
+				e.Bytes = column(r, 1, nil)
+				return true
+			}, int64(p.seq))
+			if err == nil && e.Bytes == nil {
+				err = fmt.Errorf("%w: entry %d is missing", store.ErrCorrupt, num)
+			}
 			list = append(list, e)
-			return true
-		}, id, first, end, kindMask(q.Kinds), from, to, limit)
+			return len(list) < limit, err
+		})
 	})
 	return list, err
-}
-
-// numbers turns the bounds of q into what the statements compare with; ok is false
-// when no number can lie between them.
-func numbers(q store.EntryQuery) (from, to int64, ok bool) {
-	to = math.MaxInt64
-	if q.To != 0 && q.To < math.MaxInt64 {
-		to = int64(q.To)
-	}
-	if q.From > math.MaxInt64 {
-		return 0, 0, false
-	}
-	return int64(q.From), to, true
 }
 
 // kindMask has bit k set for kind k; none selected means all.

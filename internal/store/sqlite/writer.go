@@ -9,8 +9,8 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/foretick/foretick/internal/store"
-	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
 )
 
 // maxGroup bounds the requests of one transaction.
@@ -97,16 +97,9 @@ type writer struct {
 	lastEvent uint64
 	ids       map[market.SeriesID]int64
 	chains    map[int64]*chain
-	moved     []*chain // by this transaction
-}
-
-// chain is where a series stands.
-type chain struct {
-	series        int64
-	head          ledger.Head
-	cursor        store.Cursor
-	scoreRevision uint64
-	moved         bool
+	moved     []*chain      // by this transaction
+	scores    []score.Score // scratch
+	buf       []byte        // scratch
 }
 
 // commit runs a group in one transaction. A request that fails before it wrote
@@ -226,7 +219,7 @@ func (w *writer) chain(id int64) (*chain, error) {
 // flush writes the chains that the transaction has moved.
 func (w *writer) flush() error {
 	for _, c := range w.moved {
-		if err := exec(w.conn, sqlPutChain, c.series, int64(c.head.Seq), c.head.Hash[:], int64(c.cursor.BarSeq), c.cursor.Inputs[:], int64(c.scoreRevision)); err != nil {
+		if err := c.write(w.conn); err != nil {
 			return err
 		}
 		c.moved = false

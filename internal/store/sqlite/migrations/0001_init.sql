@@ -11,14 +11,22 @@ CREATE TABLE series (
   record TEXT NOT NULL -- JSON of store.SeriesRecord
 );
 
--- Where each series stands: the head of its chain and the cursor of its track.
+-- Where each series stands: the head of its chain, the cursor of its track, and the
+-- newest places and scores, which are not filed yet (see bar_place, entry_place and
+-- score). Commits of many series then touch few pages.
 CREATE TABLE chain (
   series         INTEGER PRIMARY KEY REFERENCES series (id),
   head_num       INTEGER NOT NULL,
   head_hash      BLOB    NOT NULL CHECK (length(head_hash) = 32),
   cursor_bar     INTEGER NOT NULL,
   cursor_inputs  BLOB    NOT NULL CHECK (length(cursor_inputs) = 32),
-  score_revision INTEGER NOT NULL
+  score_revision INTEGER NOT NULL,
+  scored_to      INTEGER NOT NULL, -- the newest target that was scored
+  recent         INTEGER NOT NULL, -- rows of score_recent that are not filed yet
+  steps          INTEGER NOT NULL, -- rows ever put there
+  bars           INTEGER NOT NULL, -- bars ever logged
+  bar_tail       BLOB    NOT NULL, -- places, as in bar_place
+  entry_tail     BLOB    NOT NULL  -- places, as in entry_place
 );
 
 -- The latest revision of every bar, clustered so that a range is one scan.
@@ -54,17 +62,25 @@ CREATE TABLE bar_revision (
   flags    INTEGER NOT NULL
 );
 
--- The order in which everything was committed, over all series.
+-- Bars in the order in which they were committed. Entries of the ledger share the
+-- numbers: together they are the events of the store.
 CREATE TABLE event (
   seq    INTEGER PRIMARY KEY,
   series INTEGER NOT NULL,
-  kind   INTEGER NOT NULL,
-  key    INTEGER NOT NULL
+  start  INTEGER NOT NULL
 );
-CREATE INDEX event_series ON event (series, seq) WHERE kind = 0;
 
--- Sealed entries. body is what was sealed and is never read to select by; the
--- other columns repeat what selecting and the laws need.
+-- The events of one series' bars, 64 a row.
+CREATE TABLE bar_place (
+  series   INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  body     BLOB    NOT NULL, -- see places.go
+  PRIMARY KEY (series, last_seq)
+) WITHOUT ROWID;
+
+-- Sealed entries in the order in which they were committed. body is what was sealed
+-- and is never read to select by; the other columns repeat what selecting and the
+-- laws need.
 CREATE TABLE ledger (
   seq       INTEGER PRIMARY KEY, -- of the event
   series    INTEGER NOT NULL,
@@ -80,18 +96,33 @@ CREATE TABLE ledger (
   CHECK (kind <> 2 OR time <= at),
   CHECK (kind <> 2 OR mode <> 1 OR first_end IS NULL OR at < first_end)
 );
-CREATE UNIQUE INDEX ledger_series ON ledger (series, num);
-CREATE INDEX ledger_time ON ledger (series, kind, time);
 
+-- The entries of one series, 64 a row.
+CREATE TABLE entry_place (
+  series   INTEGER NOT NULL,
+  last_num INTEGER NOT NULL,
+  min_time INTEGER NOT NULL, -- of the subjects
+  max_time INTEGER NOT NULL,
+  kinds    INTEGER NOT NULL, -- bit k: an entry of kind k is among them
+  body     BLOB    NOT NULL, -- see places.go
+  PRIMARY KEY (series, last_num)
+) WITHOUT ROWID;
+
+-- Scores that are not filed yet: at most 32 rows a series, each what one step
+-- brought. id is slot * 2^40 + series, so that what many series write in one commit
+-- stands side by side; slots are used over and over.
+CREATE TABLE score_recent (
+  id   INTEGER PRIMARY KEY,
+  body BLOB NOT NULL -- see segments.go
+);
+
+-- Filed scores. The segments of a series do not overlap.
 CREATE TABLE score (
-  series  INTEGER NOT NULL,
-  model   TEXT    NOT NULL,
-  horizon INTEGER NOT NULL,
-  target  INTEGER NOT NULL,
-  cutoff  INTEGER NOT NULL,
-  version TEXT    NOT NULL,
-  body    BLOB    NOT NULL,
-  PRIMARY KEY (series, target, cutoff, model, horizon, version)
+  series INTEGER NOT NULL,
+  first  INTEGER NOT NULL, -- target
+  last   INTEGER NOT NULL, -- target
+  body   BLOB    NOT NULL, -- see segments.go
+  PRIMARY KEY (series, first)
 ) WITHOUT ROWID;
 
 CREATE TABLE quarantine (

@@ -1,0 +1,184 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
+)
+
+// BenchmarkCommitBars writes batches of one series durably.
+func BenchmarkCommitBars(b *testing.B) {
+	for _, size := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			s := open(b)
+			ids := register(b, s, 1)
+			recs := make([]store.BarRecord, size)
+			next := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range recs {
+					recs[i] = storetest.Bar(ids[0], next, 0)
+					next++
+				}
+				if _, _, err := s.CommitBars(b.Context(), recs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(next)/b.Elapsed().Seconds(), "bars/s")
+		})
+	}
+}
+
+// BenchmarkCommitSecond writes one bar of each series in one call, as a feed of many
+// series does every second.
+func BenchmarkCommitSecond(b *testing.B) {
+	for _, n := range []int{1, 100, 1_000} {
+		b.Run(fmt.Sprintf("series=%d", n), func(b *testing.B) {
+			s := open(b)
+			ids := register(b, s, n)
+			recs := make([]store.BarRecord, n)
+			next := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				for i, id := range ids {
+					recs[i] = storetest.Bar(id, next, 0)
+				}
+				next++
+				if _, _, err := s.CommitBars(b.Context(), recs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCommitStep writes what every series' track does at a bar, each from a
+// goroutine of its own: an issue of 15 forecasts, an outcome and 15 scores. One
+// iteration is done when all of them are durable.
+func BenchmarkCommitStep(b *testing.B) {
+	for _, n := range []int{1, 100, 1_000} {
+		b.Run(fmt.Sprintf("series=%d", n), func(b *testing.B) { benchmarkSteps(b, n, false) })
+		b.Run(fmt.Sprintf("series=%d/one-call", n), func(b *testing.B) { benchmarkSteps(b, n, true) })
+	}
+}
+
+func benchmarkSteps(b *testing.B, n int, oneCall bool) {
+	s := open(b)
+	ids := register(b, s, n)
+	chains := make([]storetest.Chain, n)
+	for i, id := range ids {
+		chains[i] = storetest.Chain{ID: id, Mode: ledger.Live}
+		if _, err := s.CommitStep(b.Context(), store.Step{Series: id, Entries: []ledger.Sealed{chains[i].Genesis()}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	steps := make([]store.Step, n)
+	at := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		at++
+		for i := range steps {
+			steps[i] = store.Step{
+				Series:  ids[i],
+				Entries: []ledger.Sealed{chains[i].Outcome(at, 0), chains[i].Issue(at, 3, 5)},
+				Scores:  storetest.Scores(at, 0, 3, 5),
+				Cursor:  store.Cursor{BarSeq: uint64(at)},
+			}
+		}
+		b.StartTimer()
+		if oneCall {
+			if _, err := s.CommitStep(b.Context(), steps...); err != nil {
+				b.Fatal(err)
+			}
+			continue
+		}
+		var wg sync.WaitGroup
+		for i := range steps {
+			wg.Go(func() {
+				if _, err := s.CommitStep(b.Context(), steps[i]); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// BenchmarkBars reads the newest 5,000 bars of one series.
+func BenchmarkBars(b *testing.B) {
+	for _, total := range []int{10_000, 100_000, 10_000_000} {
+		b.Run(fmt.Sprintf("of=%d", total), func(b *testing.B) {
+			if total > 1_000_000 && os.Getenv("FORETICK_BENCH_LARGE") == "" {
+				b.Skip("takes a minute and a gigabyte: set FORETICK_BENCH_LARGE=1")
+			}
+			s := open(b)
+			id := register(b, s, 1)[0]
+			fill(b, s, id, total)
+			r := store.Range{To: storetest.Bar(id, total*3/4, 0).Start, Limit: 5000, Newest: true}
+			b.ReportAllocs()
+			for b.Loop() {
+				if bars, err := s.Bars(b.Context(), id, r); err != nil || len(bars) != 5000 {
+					b.Fatal(len(bars), err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkEachScore reads the scores of one model and horizon over a day of
+// seconds, among 15 that were scored a second.
+func BenchmarkEachScore(b *testing.B) {
+	for _, targets := range []int{1_000, 86_400} {
+		b.Run(fmt.Sprintf("targets=%d", targets), func(b *testing.B) {
+			s := open(b)
+			id := register(b, s, 1)[0]
+			for at := 0; at < targets; at += 100 {
+				var scores []score.Score
+				for i := at; i < min(at+100, targets); i++ {
+					scores = append(scores, storetest.Scores(i, 0, 3, 5)...)
+				}
+				if _, err := s.CommitStep(b.Context(), store.Step{Series: id, Scores: scores}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				err := s.EachScore(b.Context(), id, store.ScoreQuery{Model: "drift", Horizon: 1}, func(*score.Score) bool { n++; return true })
+				if err != nil || n != targets {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
+
+func register(t testing.TB, s *Store, n int) (ids []market.SeriesID) {
+	t.Helper()
+	for i := range n {
+		rec := storetest.Series(fmt.Sprintf("S%04d", i))
+		if err := s.PutSeries(context.Background(), rec); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, rec.ID())
+	}
+	return ids
+}
+
+func fill(t testing.TB, s *Store, id market.SeriesID, total int) {
+	t.Helper()
+	for at := 0; at < total; at += 10_000 {
+		if _, _, err := s.CommitBars(context.Background(), storetest.Bars(id, at, min(at+10_000, total))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
