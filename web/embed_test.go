@@ -19,7 +19,7 @@ func TestBuiltPageIsWhole(t *testing.T) {
 		return
 	}
 	ref := regexp.MustCompile(`(?:src|href)="([^"]+)"`)
-	for _, page := range []struct{ file, base string }{{"index.html", ""}, {"docs/docs.html", "docs/"}} {
+	for _, page := range []struct{ file, base string }{{"index.html", ""}, {"docs/index.html", "docs/"}} {
 		html, err := fs.ReadFile(dist, page.file)
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ function documentation(): Plugin {
       mkdirSync(join(out, "docs"), { recursive: true });
       for (const f of ["swagger-ui-bundle.js", "swagger-ui.css"])
         copyFileSync(join(swagger, f), join(out, "docs", f));
-      for (const f of ["docs.html", "docs.js", "docs.css"])
+      for (const f of ["index.html", "docs.js", "docs.css"])
         copyFileSync(join(here, "docs", f), join(out, "docs", f));
       // emptyOutDir removes the tracked placeholder: put it back.
       writeFileSync(join(out, ".gitkeep"), "");

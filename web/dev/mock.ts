@@ -196,7 +196,7 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     const parts = url.pathname.split("/").filter(Boolean).map(decodeURIComponent);
     if (parts[0] !== "v1") {
       const name =
-        url.pathname === "/" ? "index.html" : url.pathname === "/docs" ? "docs/docs.html" : url.pathname;
+        url.pathname === "/" ? "index.html" : url.pathname === "/docs" ? "docs/index.html" : url.pathname;
       const file = normalize(join(DIST, name));
       if (!file.startsWith(DIST) || !existsSync(file))
         problem(res, 404, "Not Found", "There is no such page.");

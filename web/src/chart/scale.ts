@@ -10,6 +10,17 @@ type Point = Parameters<IHorzScaleBehavior<Time>["fillWeightsForPoints"]>[0][num
 /** Seconds that the viewer's clock is ahead of UTC at a moment. */
 export const zoneOffset = (seconds: number): number => -60 * new Date(seconds * 1000).getTimezoneOffset();
 
+/** The library's weight of a mark at a second that is nothing more. */
+const SECOND = 10;
+
+/** Round seconds are better marks than others; the library knows nothing between a second and a minute. */
+function secondWeight(t: number): number {
+  if (t % 30 === 0) return SECOND + 4;
+  if (t % 15 === 0) return SECOND + 3;
+  if (t % 10 === 0) return SECOND + 2;
+  return t % 5 === 0 ? SECOND + 1 : SECOND;
+}
+
 /**
  * The time scale of lightweight-charts puts its strong marks at midnight and full
  * hours in UTC. LocalScale puts them where the viewer's clock has them. Points keep
@@ -25,7 +36,9 @@ export class LocalScale extends defaultHorzScaleBehavior() {
     super.fillWeightsForPoints(shifted, start - from);
     for (let i = start - from; i < shifted.length; i++) {
       const to = points[from + i] as { timeWeight: number };
-      to.timeWeight = (shifted[i] as Point).timeWeight;
+      const { timeWeight } = shifted[i] as Point;
+      to.timeWeight =
+        timeWeight === SECOND ? secondWeight(Number((shifted[i] as Point).originalTime)) : timeWeight;
     }
   }
 }

@@ -72,7 +72,8 @@ export class ChartView implements ChartListener {
       secondsVisible: series.interval_seconds < 60,
       minBarSpacing: 0.6,
       allowShiftVisibleRangeOnWhitespaceReplacement: true,
-      tickMarkFormatter: (t: Time, kind: TickMarkType) => tick(Number(t), kind, daily),
+      tickMarkFormatter: (t: Time, kind?: TickMarkType) =>
+        tick(Number(t), kind ?? TickMarkType.TimeWithSeconds, daily),
     };
     this.#chart = createChartEx<Time, typeof scale>(host, scale, {
       autoSize: true,

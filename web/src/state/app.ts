@@ -84,7 +84,11 @@ export class App {
   readonly age = computed(() => {
     const last = this.feed.value?.last_data;
     const at = last == null ? Number.NaN : ms(last);
-    return Number.isFinite(at) && at > 0 ? Math.max(0, this.serverNow.value - at) : null;
+    // The feed reports every few seconds; a bar that came since is newer news.
+    const told = Number.isFinite(at) && at > 0 ? this.serverNow.value - at : Number.POSITIVE_INFINITY;
+    const seen = this.#seen.value > 0 ? this.now.value - this.#seen.value : Number.POSITIVE_INFINITY;
+    const age = Math.min(told, seen);
+    return Number.isFinite(age) ? Math.max(0, age) : null;
   });
   readonly light = computed(() => {
     const base = this.siblings.value.find(s => s.base) ?? this.series.value;
@@ -104,6 +108,8 @@ export class App {
   readonly trail = new Trail();
   readonly listeners = new Set<ChartListener>();
 
+  /** When a bar last came by the stream, by this browser's clock. */
+  readonly #seen = signal(0);
   #skew = 0;
   #stream: Stream | undefined;
   #abort = new AbortController();
@@ -276,6 +282,7 @@ export class App {
     const { series, range } = this.view.value;
     this.#loaded = false;
     batch(() => {
+      this.#seen.value = 0;
       this.loading.value = true;
       this.bars.clear();
       this.lastBar.value = null;
@@ -438,7 +445,10 @@ export class App {
           this.#gapsSoon.call();
         }
       }
-      if (changes.length > 0) this.lastBar.value = this.bars.last ?? null;
+      if (changes.length > 0) {
+        this.lastBar.value = this.bars.last ?? null;
+        this.#seen.value = Date.now();
+      }
       this.now.value = Date.now();
     });
     if (changes.length > 100) this.#tell({ kind: "rebuild" });

@@ -56,7 +56,7 @@ export function AccuracyTable({ app, series }: { app: App; series: Series }) {
           Accuracy{" "}
           <small>
             {model}, {horizon === 1 ? "next bar" : `${horizon} bars ahead`}
-            {at != null && <span title={utc(ms(at))}>, as of {moment(ms(at))}</span>}
+            {at != null && <span title={utc(ms(at))}>, up to the bar of {moment(ms(at))}</span>}
           </small>
         </h2>
         <Segments

@@ -44,12 +44,16 @@ export function Page({ app }: { app: App }) {
             </div>
             <AccuracyTable app={app} series={series} />
             <div class="pair">
-              <Models app={app} series={series} />
+              <div class="column">
+                <Models app={app} series={series} />
+                <div class="cards">
+                  <Feeds app={app} />
+                  <Ledger app={app} />
+                </div>
+              </div>
               <Recent app={app} series={series} />
             </div>
             <div class="cards">
-              <Feeds app={app} />
-              <Ledger app={app} />
               <Gaps app={app} />
               <Quarantine app={app} />
             </div>

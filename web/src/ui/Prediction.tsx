@@ -51,7 +51,8 @@ export function Prediction({ app, series }: { app: App; series: Series }) {
           {price(next.upper90, scale)}), sealed{" "}
           <time title={`${utc(next.issued)}, ${opened(next.openedMs)}`}>{clockMs(next.issued)}</time>, hash{" "}
           <EntryLink app={app} entry={next.entry} text={`${short(next.hash)}…`} />
-          {next.late && <span class="tag late"> late</span>}
+          {next.late && <span class="tag late">late</span>}
+          <span class="muted how">Sealed {opened(next.openedMs)}.</span>
         </p>
       )}
       {fan.length > 0 && (

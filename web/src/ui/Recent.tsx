@@ -49,7 +49,7 @@ export function Recent({ app, series }: { app: App; series: Series }) {
                   <Outcome f={f} />
                 </td>
                 <td class="text">
-                  <EntryLink app={app} entry={f.entry} text={`#${f.entry} ${short(f.hash)}`} />
+                  <EntryLink app={app} entry={f.entry} text={`#${f.entry} ${short(f.hash, 4)}…`} />
                 </td>
               </tr>
             ))}
