@@ -382,6 +382,7 @@ export class App {
   #listen(series: string): void {
     this.#stream?.close();
     this.#queue.clear();
+    let cut = false;
     const stream = new Stream(address("/stream", { series }), {
       onEvent: (type, data) => {
         const e = parseEvent(type, data);
@@ -393,7 +394,10 @@ export class App {
         this.stream.value = state;
         const passing = this.problem.value?.status ?? 200;
         if (state === "open" && (passing === 0 || passing >= 500)) this.problem.value = null;
-        if (state === "open" && !this.#loaded && !this.loading.value) void this.reload();
+        // Cut before the first event that can be resumed from: something may have been missed.
+        const blind = cut && stream.lastEventId === "";
+        cut = state === "reconnecting" || (cut && state !== "open");
+        if (state === "open" && !this.loading.value && (blind || !this.#loaded)) void this.reload();
       },
       onProblem: p => this.#failed(p, this.#abort.signal),
     });
