@@ -48,7 +48,13 @@ export function Chart({ app, series }: { app: App; series: Series }) {
   const bars = app.lastBar.value === null ? 0 : app.bars.items.length;
   const back = bars > 0 && visible.to < bars - 1;
   return (
-    <section class="chart panel" aria-labelledby="chart-title">
+    <section
+      class="chart panel"
+      aria-labelledby="chart-title"
+      data-bars={bars}
+      data-first={bars > 0 ? app.bars.first?.t : undefined}
+      data-last={app.lastBar.value?.t}
+    >
       <h2 id="chart-title" class="sr-only">
         Prices and forecasts of {series.instrument.symbol}, {series.interval}
       </h2>

@@ -178,20 +178,21 @@ export class ChartView implements ChartListener {
       this.#aheadLast = 0;
       if (items.length === 0) this.#placed = false;
       this.#extend();
-      if (!this.#placed && items.length > 0) {
-        this.#placed = true;
-        this.place(this.#app.view.value.range);
-      }
+      this.#placeFirst();
     } else {
       const historical = change.kind === "revise" && change.bar !== this.#app.bars.last;
       this.#candles.update(this.#candle(change.bar), historical);
       this.#volume.update(this.#bin(change.bar), historical);
-      if (!this.#placed) {
-        this.#placed = true;
-        this.place(this.#app.view.value.range);
-      }
+      this.#placeFirst();
     }
     this.forecasts();
+  }
+
+  /** Shows the range that the address names, once what it needs is loaded. */
+  #placeFirst(): void {
+    if (this.#placed || this.#app.loading.value || this.#app.bars.items.length === 0) return;
+    this.#placed = true;
+    this.place(this.#app.view.value.range);
   }
 
   forecasts(): void {

@@ -310,16 +310,17 @@ export class App {
     this.bars.merge(page.items.map(candle));
     this.#barsCursor = page.next_cursor;
     this.#loaded = true;
+    for (let i = 0; i < 15 && range.kind === "between" && this.canLoadOlder; i++) {
+      if (signal.aborted || (this.bars.first?.t ?? 0) <= range.from * 1000) break;
+      await this.older();
+    }
+    if (signal.aborted) return;
     batch(() => {
       this.loading.value = false;
       this.lastBar.value = this.bars.last ?? null;
     });
     this.#tell({ kind: "rebuild" });
     this.#tellForecasts();
-    for (let i = 0; i < 15 && range.kind === "between" && this.canLoadOlder; i++) {
-      if ((this.bars.first?.t ?? 0) <= range.from * 1000) break;
-      await this.older();
-    }
   }
 
   #clearForecasts(): void {

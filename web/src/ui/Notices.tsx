@@ -6,7 +6,7 @@ export function Notices({ app }: { app: App }) {
   const problem = app.problem.value;
   const { ready, reason } = app.ready.value;
   return (
-    <div class="notices">
+    <section class="notices" aria-label="Notices">
       {series?.instrument.simulated && (
         <p class="strip simulated">
           <b>Simulated prices.</b> No real market stands behind them.
@@ -45,6 +45,6 @@ export function Notices({ app }: { app: App }) {
           </button>
         </p>
       )}
-    </div>
+    </section>
   );
 }
