@@ -19,6 +19,9 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
+// historyBars fill the windows of the models.
+const historyBars = 400
+
 // manual is a live source of n series whose bars all close when it is told so.
 type manual struct {
 	series []market.Series
@@ -63,7 +66,7 @@ func (m *manual) Run(ctx context.Context, _ feed.Resume, out chan<- feed.Message
 			msg := feed.Message{Instrument: m.series[i].Instrument.Key(), Backfill: history}
 			n := 1
 			if history {
-				n = 400
+				n = historyBars
 			}
 			for k := n - 1; k >= 0; k-- {
 				p := m.prices[i]
@@ -103,8 +106,13 @@ func barToWire(b *testing.B, n int) {
 
 	end := market.TimeOf(time.Now())
 	src.closed <- end // history
+	for a.Feeds()[0].Bars < uint64(n*historyBars) {
+		time.Sleep(10 * time.Millisecond) // a stream opened now would be cut as too slow for all that history
+	}
 	arrived := make(chan market.SeriesID, n)
-	go listen(b, ctx, a.URL(), arrived)
+	connected := make(chan struct{})
+	go listen(b, ctx, a.URL(), connected, arrived)
+	<-connected
 	closeAll := func() []time.Duration {
 		// The end of a bar in the data's time is now: the forecasts are live.
 		end = max(end+1_000_000, market.TimeOf(time.Now()))
@@ -142,7 +150,7 @@ func barToWire(b *testing.B, n int) {
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // listen reports the series of each forecast that the stream brings.
-func listen(b *testing.B, ctx context.Context, url string, arrived chan<- market.SeriesID) {
+func listen(b *testing.B, ctx context.Context, url string, connected chan<- struct{}, arrived chan<- market.SeriesID) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/stream", nil)
 	if err != nil {
 		b.Error(err)
@@ -154,6 +162,7 @@ func listen(b *testing.B, ctx context.Context, url string, arrived chan<- market
 		return
 	}
 	defer r.Body.Close()
+	close(connected)
 	lines := bufio.NewReaderSize(r.Body, 1<<20)
 	forecast := false
 	for {

@@ -67,6 +67,7 @@ type Engine struct {
 	failure error         // the store's last error, nil when it works
 
 	tracks map[market.SeriesID]*follower // owned by Run
+	known  []store.SeriesRecord          // by ID; owned by Run
 }
 
 // follower is a track with its metrics.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/ledger"
@@ -24,6 +25,7 @@ func (e *Engine) restoreAll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("engine: list series: %w", err)
 	}
+	e.known = all
 	pos := ^uint64(0)
 	for _, s := range all {
 		t, err := e.track(ctx, s.ID())
@@ -45,20 +47,16 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 	if t := e.tracks[id]; t != nil {
 		return task{track: t}, nil
 	}
-	all, err := e.cfg.Store.Series(ctx)
+	record, err := e.record(ctx, id)
 	if err != nil {
-		return task{}, fmt.Errorf("engine: list series: %w", err)
-	}
-	i := slices.IndexFunc(all, func(s store.SeriesRecord) bool { return s.ID() == id })
-	if i < 0 {
-		return task{}, fmt.Errorf("engine: series %s: %w", id, store.ErrNotFound)
+		return task{}, err
 	}
 	head, cursor, err := e.cfg.Store.Head(ctx, id)
 	if err != nil {
 		return task{}, fmt.Errorf("engine: head of %s: %w", id, err)
 	}
 	t, err := track.New(track.Config{
-		Series: all[i].Series, Mode: all[i].Mode, Calendar: e.cfg.Calendars(all[i].Series),
+		Series: record.Series, Mode: record.Mode, Calendar: e.cfg.Calendars(record.Series),
 		Horizons: e.cfg.Horizons, Models: e.cfg.Models, LateAfter: e.cfg.LateAfter,
 	})
 	if err != nil {
@@ -69,9 +67,26 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 			return task{}, err
 		}
 	}
-	f := &follower{Track: t, metrics: e.metrics.series(id, e.names), live: all[i].Mode == ledger.Live}
+	f := &follower{Track: t, metrics: e.metrics.series(id, e.names), live: record.Mode == ledger.Live}
 	e.tracks[id] = f
 	return task{track: f, after: cursor.BarSeq}, nil
+}
+
+// record finds a series among those known, or asks the store: it may be new.
+func (e *Engine) record(ctx context.Context, id market.SeriesID) (store.SeriesRecord, error) {
+	for range 2 {
+		i, ok := slices.BinarySearchFunc(e.known, id, func(s store.SeriesRecord, id market.SeriesID) int {
+			return strings.Compare(string(s.ID()), string(id))
+		})
+		if ok {
+			return e.known[i], nil
+		}
+		var err error
+		if e.known, err = e.cfg.Store.Series(ctx); err != nil {
+			return store.SeriesRecord{}, fmt.Errorf("engine: list series: %w", err)
+		}
+	}
+	return store.SeriesRecord{}, fmt.Errorf("engine: series %s: %w", id, store.ErrNotFound)
 }
 
 func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, cursor store.Cursor) error {
