@@ -103,7 +103,7 @@ func parsePrices(body io.Reader, want int) ([]float64, error) {
 		return nil, errors.New("something follows the JSON object in the body")
 	}
 	if in.Prices == nil || len(*in.Prices) != want {
-		return nil, fmt.Errorf("%d lookback prices are required.", want) //nolint:staticcheck // the original's words
+		return nil, wrongCount(want)
 	}
 	prices := make([]float64, want)
 	for i, raw := range *in.Prices {
@@ -119,6 +119,12 @@ func parsePrices(body io.Reader, want int) ([]float64, error) {
 	}
 	return prices, nil
 }
+
+// wrongCount is the error of another number of prices than this.
+type wrongCount int
+
+// Error answers in the original's words, full stop included.
+func (n wrongCount) Error() string { return strconv.Itoa(int(n)) + " lookback prices are required." }
 
 // maxPrice is the highest price that is taken for one.
 const maxPrice = 1e15
