@@ -94,8 +94,9 @@ type BarReader interface {
 	// Bars returns the latest revision of each bar in r, ordered by start:
 	// ascending, or descending when r.Newest. An unknown series has none.
 	Bars(ctx context.Context, id market.SeriesID, r Range) ([]market.Bar, error)
-	// BarLog returns up to limit log records of the series (of all series when id
-	// is empty) with Seq > after, in commit order, revisions included.
+	// BarLog returns log records of the series (of all series when id is empty) with
+	// Seq > after, in commit order, revisions included: at least one if there is
+	// one, at most limit.
 	BarLog(ctx context.Context, id market.SeriesID, after uint64, limit int) ([]BarRecord, error)
 }
 
@@ -209,6 +210,24 @@ type Event struct {
 	// Key is the start of the bar in microseconds, or the number of the ledger
 	// entry.
 	Key int64
+}
+
+// Recent gives the newest events with what they are about, without a read of the
+// database.
+type Recent interface {
+	// Items appends to dst the items of the events after+1, after+2 ... as far as
+	// they are at hand without a hole, at most limit of them. Everything in an item
+	// was committed before.
+	Items(dst []Item, after uint64, limit int) []Item
+}
+
+// Item is an event with what it is about: Bar for a bar; Entry for a ledger entry,
+// with Scores when that is an outcome. It must not be changed.
+type Item struct {
+	Event
+	Bar    *BarRecord
+	Entry  *ledger.Sealed
+	Scores []score.Score
 }
 
 // EventKind tells what an event is about.

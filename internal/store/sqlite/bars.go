@@ -88,7 +88,7 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 	if err := exec(w.conn, sqlAddEvent, int64(seq), id, int64(b.Start)); err != nil {
 		return 0, err
 	}
-	stmt, err := w.conn.Prepare(sqlPutBar)
+	stmt, err := w.conn.prepare(sqlPutBar)
 	if err != nil {
 		return 0, err
 	}
@@ -97,6 +97,7 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 	if err := run(stmt); err != nil {
 		return 0, err
 	}
+	w.logged += 128
 	c.newestBar = max(c.newestBar, int64(b.Start))
 	return seq, c.addBar(w.conn, place{seq: seq, time: int64(b.Start)})
 }
@@ -192,7 +193,7 @@ func bounds(r store.Range) (from, to int64, limit int) {
 
 // Bars returns the latest revision of each bar in r.
 func (s *Store) Bars(ctx context.Context, key market.SeriesID, r store.Range) (bars []market.Bar, err error) {
-	err = s.read(ctx, "read bars of "+string(key), func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read bars of "+string(key), func(conn *conn) error {
 		id, err := seriesID(conn, key)
 		if err != nil || id == 0 {
 			return err
@@ -216,7 +217,7 @@ func (s *Store) BarLog(ctx context.Context, key market.SeriesID, after uint64, l
 	if after > math.MaxInt64 || limit <= 0 {
 		return nil, ctx.Err()
 	}
-	err = s.read(ctx, "read the bar log", func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read the bar log", func(conn *conn) error {
 		log := barLog{conn: conn, names: map[int64]market.SeriesID{}}
 		if key == "" {
 			var bad error
@@ -243,7 +244,7 @@ func (s *Store) BarLog(ctx context.Context, key market.SeriesID, after uint64, l
 
 // barLog gathers the bars that events brought.
 type barLog struct {
-	conn  *sqlite.Conn
+	conn  *conn
 	names map[int64]market.SeriesID
 	recs  []store.BarRecord
 }
@@ -269,7 +270,7 @@ func (l *barLog) add(series int64, seq uint64, start int64) error {
 }
 
 // seriesName finds the name of a series and remembers it in names.
-func seriesName(conn *sqlite.Conn, names map[int64]market.SeriesID, id int64) (market.SeriesID, error) {
+func seriesName(conn *conn, names map[int64]market.SeriesID, id int64) (market.SeriesID, error) {
 	if name, ok := names[id]; ok {
 		return name, nil
 	}

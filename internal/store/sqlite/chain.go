@@ -31,7 +31,7 @@ type chain struct {
 	newestBarKnown bool
 }
 
-func readChain(conn *sqlite.Conn, id int64) (*chain, error) {
+func readChain(conn *conn, id int64) (*chain, error) {
 	c := &chain{series: id, scoredTo: math.MinInt64}
 	var bad error
 	err := each(conn, sqlChain, func(r *sqlite.Stmt) bool {
@@ -54,14 +54,14 @@ func readChain(conn *sqlite.Conn, id int64) (*chain, error) {
 	return c, err
 }
 
-func (c *chain) write(conn *sqlite.Conn) error {
+func (c *chain) write(conn *conn) error {
 	return exec(conn, sqlPutChain, c.series, int64(c.head.Seq), c.head.Hash[:], int64(c.cursor.BarSeq), c.cursor.Inputs[:],
 		int64(c.scoreRevision), c.scoredTo, int64(c.recent), int64(c.steps), int64(c.bars), c.barTail.body, c.entryTail.body)
 }
 
 // Head returns the last entry's number and hash and the cursor stored with it.
 func (s *Store) Head(ctx context.Context, key market.SeriesID) (h ledger.Head, at store.Cursor, err error) {
-	err = s.read(ctx, "read the head of "+string(key), func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read the head of "+string(key), func(conn *conn) error {
 		id, err := seriesID(conn, key)
 		if err != nil {
 			return err

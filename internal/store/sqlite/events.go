@@ -12,17 +12,17 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func lastEvent(conn *sqlite.Conn) (uint64, error) { return number(conn, sqlLastEvent) }
+func lastEvent(conn *conn) (uint64, error) { return number(conn, sqlLastEvent) }
 
 // number reads one number; NULL is 0.
-func number(conn *sqlite.Conn, query string) (n uint64, err error) {
+func number(conn *conn, query string) (n uint64, err error) {
 	err = each(conn, query, func(r *sqlite.Stmt) bool { n = uint64(r.ColumnInt64(0)); return true })
 	return n, err
 }
 
 // LastEvent is the number of the newest event, 0 when there is none.
 func (s *Store) LastEvent(ctx context.Context) (n uint64, err error) {
-	err = s.read(ctx, "read the last event", func(conn *sqlite.Conn) (err error) {
+	err = s.read(ctx, "read the last event", func(conn *conn) (err error) {
 		n, err = lastEvent(conn)
 		return err
 	})
@@ -31,7 +31,7 @@ func (s *Store) LastEvent(ctx context.Context) (n uint64, err error) {
 
 // FirstEvent is the number of the oldest event, 0 when there is none.
 func (s *Store) FirstEvent(ctx context.Context) (n uint64, err error) {
-	err = s.read(ctx, "read the first event", func(conn *sqlite.Conn) (err error) {
+	err = s.read(ctx, "read the first event", func(conn *conn) (err error) {
 		bar, err := number(conn, sqlFirstBar)
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (s *Store) EventsAfter(ctx context.Context, after uint64, limit int) (event
 	if after > math.MaxInt64 || limit <= 0 {
 		return nil, ctx.Err()
 	}
-	err = s.read(ctx, "read events", func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read events", func(conn *conn) error {
 		names := map[int64]market.SeriesID{}
 		var bad error
 		for _, from := range []struct {

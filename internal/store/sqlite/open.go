@@ -31,6 +31,8 @@ const File = "foretick.db"
 
 const (
 	pageSize    = 8192
+	writerCache = 48 << 20        // what a large group changes must fit, or it is written twice
+	readerCache = 4 << 20         // the system caches the file
 	busyTimeout = 5 * time.Second // locks between our own connections are brief
 )
 
@@ -124,7 +126,7 @@ func notWritable(dir string, err error) error {
 
 func (s *Store) open(ctx context.Context, opt Options) (err error) {
 	path := filepath.Join(s.dir, File)
-	conn, err := connect(path)
+	conn, err := connect(path, writerCache)
 	if err != nil {
 		return err
 	}
@@ -134,12 +136,12 @@ func (s *Store) open(ctx context.Context, opt Options) (err error) {
 		}
 	}()
 	conn.SetInterrupt(ctx.Done())
-	if err := migrate(conn); err != nil {
+	if err := migrate(conn.Conn); err != nil {
 		return err
 	}
 	if opt.MaxBytes > 0 {
 		pages := max(opt.MaxBytes/pageSize, 1)
-		if err := sqlitex.ExecuteTransient(conn, fmt.Sprintf("PRAGMA max_page_count=%d", pages), nil); err != nil {
+		if err := sqlitex.ExecuteTransient(conn.Conn, fmt.Sprintf("PRAGMA max_page_count=%d", pages), nil); err != nil {
 			return err
 		}
 	}
@@ -157,20 +159,23 @@ func (s *Store) open(ctx context.Context, opt Options) (err error) {
 
 // connect opens one connection. PRAGMA synchronous must stand outside any
 // transaction, so each setting is a statement of its own.
-func connect(path string) (*sqlite.Conn, error) {
-	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+func connect(path string, cache int) (*conn, error) {
+	raw, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
 	}
+	conn := &conn{Conn: raw, stmts: map[string]*sqlite.Stmt{}}
 	conn.SetBusyTimeout(busyTimeout)
 	for _, p := range []string{
 		fmt.Sprintf("PRAGMA page_size=%d", pageSize), // has effect on a new file only
 		"PRAGMA journal_mode=WAL",
 		"PRAGMA synchronous=FULL",
-		"PRAGMA wal_autocheckpoint=0", // see checkpoint
+		"PRAGMA wal_autocheckpoint=0", // see writer.checkpoint
+		fmt.Sprintf("PRAGMA journal_size_limit=%d", maxLog),
+		fmt.Sprintf("PRAGMA cache_size=%d", -cache/1024),
 		"PRAGMA temp_store=MEMORY",
 	} {
-		if err := sqlitex.ExecuteTransient(conn, p, nil); err != nil {
+		if err := sqlitex.ExecuteTransient(raw, p, nil); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
 	}

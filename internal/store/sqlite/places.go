@@ -80,7 +80,7 @@ func readPlaces(list []place, body []byte) ([]place, error) {
 }
 
 // addBar notes where a bar stands.
-func (c *chain) addBar(conn *sqlite.Conn, p place) error {
+func (c *chain) addBar(conn *conn, p place) error {
 	c.barTail.add(p)
 	c.bars++
 	// Series fill their rows at different commits.
@@ -93,7 +93,7 @@ func (c *chain) addBar(conn *sqlite.Conn, p place) error {
 }
 
 // addEntry notes where the newest entry stands.
-func (c *chain) addEntry(conn *sqlite.Conn, p place) error {
+func (c *chain) addEntry(conn *conn, p place) error {
 	t := &c.entryTail
 	t.add(p)
 	if (c.head.Seq+uint64(c.series))%perRow != 0 {
@@ -106,7 +106,7 @@ func (c *chain) addEntry(conn *sqlite.Conn, p place) error {
 
 // eachBarPlace calls f for the bars of a series with numbers > after, in order,
 // until it returns false.
-func eachBarPlace(conn *sqlite.Conn, series int64, after uint64, f func(place) (bool, error)) error {
+func eachBarPlace(conn *conn, series int64, after uint64, f func(place) (bool, error)) error {
 	more := true
 	var list []place
 	visit := func(body []byte) (err error) {
@@ -140,7 +140,7 @@ func eachBarPlace(conn *sqlite.Conn, series int64, after uint64, f func(place) (
 
 // eachEntryPlace calls f for the entries of a series that q selects, with their
 // numbers, in the order of q, until it returns false.
-func eachEntryPlace(conn *sqlite.Conn, series int64, q store.EntryQuery, f func(num uint64, p place) (bool, error)) error {
+func eachEntryPlace(conn *conn, series int64, q store.EntryQuery, f func(num uint64, p place) (bool, error)) error {
 	from, to, _ := bounds(q.Times)
 	first, end, mask := q.From, q.To, kindMask(q.Kinds)
 	if end == 0 || end > math.MaxInt64 {

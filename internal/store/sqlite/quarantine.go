@@ -50,7 +50,7 @@ func (s *Store) Quarantined(ctx context.Context, before uint64, limit int) (list
 	if limit <= 0 {
 		return nil, ctx.Err()
 	}
-	err = s.read(ctx, "read the quarantine", func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read the quarantine", func(conn *conn) error {
 		return each(conn, sqlRejects, func(r *sqlite.Stmt) bool {
 			raw := make([]byte, r.ColumnLen(5))
 			r.ColumnBytes(5, raw)
@@ -66,7 +66,7 @@ func (s *Store) Quarantined(ctx context.Context, before uint64, limit int) (list
 
 // QuarantineCount is the number of rejects kept.
 func (s *Store) QuarantineCount(ctx context.Context) (n int, err error) {
-	err = s.read(ctx, "count the quarantine", func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "count the quarantine", func(conn *conn) error {
 		c, err := number(conn, sqlRejectCount)
 		n = int(c)
 		return err

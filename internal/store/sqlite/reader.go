@@ -31,7 +31,7 @@ func OpenReader(ctx context.Context, dir string, opt Options) (*Store, error) {
 		return nil, s.wrap("open "+path, err)
 	}
 	go s.waitForClose()
-	err = s.read(ctx, "open "+path, func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "open "+path, func(conn *conn) error {
 		if err := checkVersion(conn); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (s *Store) waitForClose() {
 }
 
 // checkVersion refuses a schema that is not exactly this program's.
-func checkVersion(conn *sqlite.Conn) error {
+func checkVersion(conn *conn) error {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
 		return err

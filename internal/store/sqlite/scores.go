@@ -20,7 +20,8 @@ const (
 	segmentScores = 512
 )
 
-func recentID(series int64, k uint64) int64 { return int64((k+uint64(series))%slots)<<40 + series }
+// recentID is the row of a series' k-th step.
+func recentID(series int64, k uint64) int64 { return int64(k%slots)<<40 + series }
 
 // putScores keeps the scores of a step. The usual ones, of a new target, are put
 // where many series write side by side, and filed when 32 steps have gathered.
@@ -69,18 +70,18 @@ func (w *writer) fileScores(c *chain) error {
 			return err
 		}
 	}
-	return w.addSegments(c, w.scores)
+	return w.addSegments(c, pointers(nil, w.scores))
 }
 
 // addSegments files ordered scores whose targets no segment covers.
-func (w *writer) addSegments(c *chain, list []score.Score) error {
+func (w *writer) addSegments(c *chain, list []*score.Score) error {
 	for len(list) > 0 {
 		n := min(segmentScores, len(list))
 		for n < len(list) && list[n].Target == list[n-1].Target {
 			n++
 		}
 		w.buf = appendSegment(w.buf[:0], list[:n])
-		if err := exec(w.conn, sqlAddSegment, c.series, int64(list[0].Target), int64(list[n-1].Target), w.buf); err != nil {
+		if err := exec(w.conn, sqlAddSegment, c.series, int64(list[0].Target), w.buf); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -89,7 +90,7 @@ func (w *writer) addSegments(c *chain, list []score.Score) error {
 }
 
 // mergeScores files ordered scores among those that are filed already.
-func (w *writer) mergeScores(c *chain, list []score.Score) error {
+func (w *writer) mergeScores(c *chain, list []*score.Score) error {
 	for len(list) > 0 {
 		target := int64(list[0].Target)
 		first, ok, err := optional(w.conn, sqlSegmentOf, c.series, target)
@@ -125,7 +126,7 @@ func (w *writer) mergeScores(c *chain, list []score.Score) error {
 				return err
 			}
 			var replaced uint64
-			merged, replaced = mergeScores(old, list[:n])
+			merged, replaced = mergeScores(pointers(nil, old), list[:n])
 			c.scoreRevision += replaced
 		}
 		if err := w.addSegments(c, merged); err != nil {
@@ -137,7 +138,7 @@ func (w *writer) mergeScores(c *chain, list []score.Score) error {
 }
 
 // optional reads one number that may be NULL.
-func optional(conn *sqlite.Conn, query string, args ...any) (n int64, ok bool, err error) {
+func optional(conn *conn, query string, args ...any) (n int64, ok bool, err error) {
 	err = each(conn, query, func(r *sqlite.Stmt) bool {
 		ok, n = !r.ColumnIsNull(0), r.ColumnInt64(0)
 		return true
@@ -147,7 +148,7 @@ func optional(conn *sqlite.Conn, query string, args ...any) (n int64, ok bool, e
 
 // EachScore calls f for the scores selected by q in order of target, then cutoff.
 func (s *Store) EachScore(ctx context.Context, key market.SeriesID, q store.ScoreQuery, f func(*score.Score) bool) error {
-	return s.read(ctx, "read scores of "+string(key), func(conn *sqlite.Conn) error {
+	return s.read(ctx, "read scores of "+string(key), func(conn *conn) error {
 		id, err := seriesID(conn, key)
 		if err != nil || id == 0 {
 			return err
@@ -199,7 +200,7 @@ func joinFirst(errs ...error) error {
 
 // ScoreRevision changes whenever a stored score is replaced.
 func (s *Store) ScoreRevision(ctx context.Context, key market.SeriesID) (n uint64, err error) {
-	err = s.read(ctx, "read the score revision of "+string(key), func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read the score revision of "+string(key), func(conn *conn) error {
 		id, err := seriesID(conn, key)
 		if err != nil || id == 0 {
 			return err

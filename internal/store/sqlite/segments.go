@@ -47,30 +47,37 @@ func compareScores(a, b *score.Score) int {
 		cmp.Compare(a.Model, b.Model), cmp.Compare(a.Horizon, b.Horizon), cmp.Compare(a.Version, b.Version))
 }
 
-// sortedScores returns a sorted copy; of scores that cannot be told apart the last
-// one counts.
-func sortedScores(list []score.Score) []score.Score {
-	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b score.Score) int { return compareScores(&a, &b) })
+// sortedScores returns the scores in order; of those that cannot be told apart the
+// last one counts.
+func sortedScores(list []score.Score) []*score.Score {
+	sorted := pointers(make([]*score.Score, 0, len(list)), list)
+	slices.SortStableFunc(sorted, compareScores)
 	n := 0
-	for i := range list {
-		if n > 0 && compareScores(&list[n-1], &list[i]) == 0 {
+	for i := range sorted {
+		if n > 0 && compareScores(sorted[n-1], sorted[i]) == 0 {
 			n--
 		}
-		list[n] = list[i]
+		sorted[n] = sorted[i]
 		n++
 	}
-	return list[:n]
+	return sorted[:n]
+}
+
+func pointers(to []*score.Score, list []score.Score) []*score.Score {
+	for i := range list {
+		to = append(to, &list[i])
+	}
+	return to
 }
 
 type scoreName struct{ model, version string }
 
-func appendSegment(b []byte, list []score.Score) []byte {
+func appendSegment(b []byte, list []*score.Score) []byte {
 	var room [16]scoreName
 	names := room[:0]
 	index := make([]uint64, 0, 64)
-	for i := range list {
-		name := scoreName{list[i].Model, list[i].Version}
+	for _, s := range list {
+		name := scoreName{s.Model, s.Version}
 		k := slices.Index(names, name)
 		if k < 0 {
 			k = len(names)
@@ -85,8 +92,7 @@ func appendSegment(b []byte, list []score.Score) []byte {
 	}
 	var target market.Time
 	var before [numbers]uint64
-	for i := range list {
-		s := &list[i]
+	for i, s := range list {
 		late := uint64(0)
 		if s.Late {
 			late = 1
@@ -213,20 +219,20 @@ func (r *segmentReader) all(list []score.Score, body []byte) ([]score.Score, err
 
 // mergeScores merges two ordered lists; a score of next takes the place of its
 // equal in old. replaced counts those that differ from what they replace.
-func mergeScores(old, next []score.Score) (merged []score.Score, replaced uint64) {
-	merged = make([]score.Score, 0, len(old)+len(next))
+func mergeScores(old, next []*score.Score) (merged []*score.Score, replaced uint64) {
+	merged = make([]*score.Score, 0, len(old)+len(next))
 	for len(old) > 0 && len(next) > 0 {
-		switch c := compareScores(&old[0], &next[0]); {
+		a, b := old[0], next[0]
+		switch c := compareScores(a, b); {
 		case c < 0:
-			merged, old = append(merged, old[0]), old[1:]
+			merged, old = append(merged, a), old[1:]
 		case c > 0:
-			merged, next = append(merged, next[0]), next[1:]
+			merged, next = append(merged, b), next[1:]
 		default:
-			a, b := &old[0], &next[0]
 			if a.Revision != b.Revision || a.Late != b.Late || numbersOf(a) != numbersOf(b) {
 				replaced++
 			}
-			merged, old, next = append(merged, *b), old[1:], next[1:]
+			merged, old, next = append(merged, b), old[1:], next[1:]
 		}
 	}
 	return append(append(merged, old...), next...), replaced

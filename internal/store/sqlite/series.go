@@ -43,7 +43,7 @@ func (s *Store) PutSeries(ctx context.Context, rec store.SeriesRecord) error {
 
 // Series lists all series by ID.
 func (s *Store) Series(ctx context.Context) (list []store.SeriesRecord, err error) {
-	err = s.read(ctx, "list series", func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "list series", func(conn *conn) error {
 		var bad error
 		err := each(conn, sqlSeries, func(r *sqlite.Stmt) bool {
 			var rec store.SeriesRecord
@@ -63,7 +63,7 @@ func (s *Store) Series(ctx context.Context) (list []store.SeriesRecord, err erro
 }
 
 // seriesID finds the number of a series, 0 when it is not registered.
-func seriesID(conn *sqlite.Conn, key market.SeriesID) (id int64, err error) {
+func seriesID(conn *conn, key market.SeriesID) (id int64, err error) {
 	err = each(conn, sqlSeriesID, func(r *sqlite.Stmt) bool { id = r.ColumnInt64(0); return true }, string(key))
 	return id, err
 }

@@ -6,7 +6,8 @@ const (
 	sqlBeginWrite = `BEGIN IMMEDIATE`
 	sqlCommit     = `COMMIT`
 	sqlRollback   = `ROLLBACK`
-	sqlCheckpoint = `PRAGMA wal_checkpoint(TRUNCATE)`
+	sqlCheckpoint = `PRAGMA wal_checkpoint(PASSIVE)`
+	sqlTruncate   = `PRAGMA wal_checkpoint(TRUNCATE)`
 
 	sqlNewMeta = `INSERT INTO meta (id, epoch) VALUES (1, ?)`
 	sqlEpoch   = `SELECT epoch FROM meta`
@@ -52,7 +53,7 @@ const (
 
 	sqlPutRecent  = `INSERT OR REPLACE INTO score_recent (id, body) VALUES (?, ?)`
 	sqlRecent     = `SELECT body FROM score_recent WHERE id = ?`
-	sqlAddSegment = `INSERT INTO score (series, first, last, body) VALUES (?, ?, ?, ?)`
+	sqlAddSegment = `INSERT INTO score (series, first, body) VALUES (?, ?, ?)`
 	sqlDelSegment = `DELETE FROM score WHERE series = ? AND first = ?`
 	sqlSegments   = `SELECT body FROM score WHERE series = ? AND first >= ? AND first < ? ORDER BY first`
 	// The segment that a target belongs to starts at or before it.

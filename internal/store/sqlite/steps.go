@@ -17,9 +17,9 @@ import (
 type step struct {
 	*store.Step
 	facts  []facts
-	scores []score.Score // sorted, each once
-	body   []byte        // scores as a row of score_recent holds them
-	err    error         // why it cannot be kept
+	scores []*score.Score // sorted, each once
+	body   []byte         // scores as a row of score_recent holds them
+	err    error          // why it cannot be kept
 }
 
 // facts are what the columns of an entry repeat.
@@ -90,7 +90,7 @@ func prepare(s *store.Step) step {
 	}
 	r.scores = sortedScores(s.Scores)
 	if len(r.scores) <= maxRecentScores {
-		r.body = appendSegment(nil, r.scores)
+		r.body = appendSegment(make([]byte, 0, 64+64*len(r.scores)), r.scores)
 	}
 	return r
 }
@@ -149,7 +149,7 @@ func (w *writer) putEntry(c *chain, s *ledger.Sealed, f *facts) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
-	stmt, err := w.conn.Prepare(sqlAddEntry)
+	stmt, err := w.conn.prepare(sqlAddEntry)
 	if err != nil {
 		return 0, err
 	}
@@ -162,19 +162,22 @@ func (w *writer) putEntry(c *chain, s *ledger.Sealed, f *facts) (uint64, error) 
 	stmt.BindInt64(7, int64(f.at))
 	if f.firstEnd != 0 {
 		stmt.BindInt64(8, int64(f.firstEnd))
+	} else {
+		stmt.BindNull(8)
 	}
 	stmt.BindBytes(9, s.Hash[:])
 	stmt.BindBytes(10, s.Bytes)
 	if err := run(stmt); err != nil {
 		return 0, err
 	}
+	w.logged += len(s.Bytes)
 	c.head = ledger.Head{Seq: s.Seq, Hash: s.Hash}
 	return seq, c.addEntry(w.conn, place{seq: seq, kind: uint8(s.Kind), time: int64(f.subject)})
 }
 
 // Entries returns the entries selected by q. An unknown series has none.
 func (s *Store) Entries(ctx context.Context, key market.SeriesID, q store.EntryQuery) (list []ledger.Sealed, err error) {
-	err = s.read(ctx, "read the ledger of "+string(key), func(conn *sqlite.Conn) error {
+	err = s.read(ctx, "read the ledger of "+string(key), func(conn *conn) error {
 		id, err := seriesID(conn, key)
 		if err != nil || id == 0 {
 			return err

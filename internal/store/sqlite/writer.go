@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -15,6 +16,15 @@ import (
 
 // maxGroup bounds the requests of one transaction.
 const maxGroup = 4096
+
+// The log is written back into the database file (a checkpoint) when nobody has
+// asked for anything for a moment, so that it seldom delays a write, and at the
+// latest when it has grown to maxLog bytes.
+const (
+	idleAfter = 100 * time.Millisecond
+	minLog    = 4 << 20
+	maxLog    = 64 << 20
+)
 
 // request is a write on its way to the writer. run may be called twice: it must
 // set what it returns to its caller afresh each time.
@@ -67,8 +77,23 @@ func (s *Store) submit(ctx context.Context, r *request) error {
 func (s *Store) writeLoop() {
 	defer close(s.stopped)
 	group := make([]*request, 0, maxGroup)
-	for r := range s.requests {
-		group = append(group[:0], r)
+	idle := time.NewTimer(idleAfter)
+	defer idle.Stop()
+	for {
+		group = group[:0]
+		select {
+		case <-idle.C:
+			if s.w.logged > minLog {
+				s.w.checkpoint()
+			}
+			continue
+		case r, ok := <-s.requests:
+			if !ok {
+				s.closeErr = s.wrap("close "+s.dir, s.end())
+				return
+			}
+			group = append(group, r)
+		}
 	gather:
 		for len(group) < maxGroup {
 			select {
@@ -83,17 +108,25 @@ func (s *Store) writeLoop() {
 		}
 		s.w.commit(group)
 		clear(group)
+		if s.w.logged > maxLog {
+			s.w.checkpoint()
+		}
+		idle.Reset(idleAfter)
 	}
-	err := s.pool.close()
-	err = errors.Join(err, exec(s.w.conn, sqlCheckpoint), s.w.conn.Close(), s.lock.release())
-	s.closeErr = s.wrap("close", err)
+}
+
+// end closes everything that is open. What the last checkpoint leaves in the log is
+// read again when the store is opened.
+func (s *Store) end() error {
+	return errors.Join(s.pool.close(), exec(s.w.conn, sqlTruncate), s.w.conn.Close(), s.lock.release())
 }
 
 // writer is the state of the writing goroutine. What it remembers of the database
 // is forgotten when a transaction is rolled back.
 type writer struct {
-	conn      *sqlite.Conn
+	conn      *conn
 	wrote     bool // the request that runs has changed something
+	logged    int  // bytes written since the last checkpoint, about
 	lastEvent uint64
 	ids       map[market.SeriesID]int64
 	chains    map[int64]*chain
@@ -158,6 +191,14 @@ func (w *writer) attempt(group []*request) (errs []error, err error) {
 	return errs, exec(w.conn, sqlCommit)
 }
 
+// checkpoint writes the log back; the next transaction then starts it anew. What
+// cannot be written back now, because a reader needs the older state or the disk is
+// full, stays in the log.
+func (w *writer) checkpoint() {
+	w.logged = 0
+	_ = exec(w.conn, sqlCheckpoint)
+}
+
 // load reads what the writer remembers.
 func (w *writer) load() (epoch string, err error) {
 	if err := each(w.conn, sqlEpoch, func(r *sqlite.Stmt) bool { epoch = r.ColumnText(0); return true }); err != nil {
@@ -218,6 +259,7 @@ func (w *writer) chain(id int64) (*chain, error) {
 
 // flush writes the chains that the transaction has moved.
 func (w *writer) flush() error {
+	w.logged += pageSize * (1 + len(w.moved))
 	for _, c := range w.moved {
 		if err := c.write(w.conn); err != nil {
 			return err

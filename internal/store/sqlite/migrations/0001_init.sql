@@ -118,12 +118,12 @@ CREATE TABLE score_recent (
 
 -- Filed scores. The segments of a series do not overlap.
 CREATE TABLE score (
+  id     INTEGER PRIMARY KEY, -- bodies are too large for a table without rowid
   series INTEGER NOT NULL,
   first  INTEGER NOT NULL, -- target
-  last   INTEGER NOT NULL, -- target
   body   BLOB    NOT NULL, -- see segments.go
-  PRIMARY KEY (series, first)
-) WITHOUT ROWID;
+  UNIQUE (series, first)
+);
 
 CREATE TABLE quarantine (
   num        INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// conn is a connection with its prepared statements. They keep what was bound last:
+// every use binds all parameters, and a blob that stays bound keeps the allocator
+// from returning its page to the system and asking for it again each time.
+type conn struct {
+	*sqlite.Conn
+	stmts map[string]*sqlite.Stmt
+}
+
+func (c *conn) prepare(query string) (*sqlite.Stmt, error) {
+	if stmt := c.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := c.Prepare(query)
+	if err == nil {
+		c.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+// exec runs a prepared statement whose results do not matter.
+func exec(conn *conn, query string, args ...any) error {
+	return each(conn, query, nil, args...)
+}
+
+// each runs a prepared statement and calls row for each row until it returns
+// false. args are all of its parameters.
+func each(conn *conn, query string, row func(*sqlite.Stmt) bool, args ...any) error {
+	stmt, err := conn.prepare(query)
+	if err != nil {
+		return err
+	}
+	for i, a := range args {
+		switch a := a.(type) {
+		case int64:
+			stmt.BindInt64(i+1, a)
+		case int:
+			stmt.BindInt64(i+1, int64(a))
+		case string:
+			stmt.BindText(i+1, a)
+		case []byte:
+			stmt.BindBytes(i+1, a)
+		default:
+			panic(fmt.Sprintf("sqlite: argument %d has type %T", i, a))
+		}
+	}
+	for {
+		more, err := stmt.Step()
+		if err != nil {
+			return err
+		}
+		if !more || row != nil && !row(stmt) {
+			return stmt.Reset()
+		}
+	}
+}
+
+// run steps a bound statement that yields no rows and makes it ready again.
+func run(stmt *sqlite.Stmt) error {
+	if _, err := stmt.Step(); err != nil {
+		return err
+	}
+	return stmt.Reset()
+}
