@@ -47,6 +47,7 @@ type Model struct {
 // everything else but Log must be set.
 type Config struct {
 	Store      Store
+	Recent     store.Recent // the newest events in memory; nil: read them from Store
 	Bus        bus.Bus
 	Feeds      func() []feed.Health
 	Models     []Model

@@ -35,6 +35,8 @@ type hub struct {
 	pos     uint64 // every event up to here has been handed out
 	clients map[*client]struct{}
 	ended   bool
+
+	items []store.Item // owned by run
 }
 
 // client is one stream.
@@ -177,13 +179,9 @@ func (h *hub) pump(ctx context.Context) (more bool, err error) {
 		h.mu.Unlock()
 		return false, nil
 	}
-	events, err := h.s.cfg.Store.EventsAfter(ctx, pos, batchEvents)
-	if err != nil || len(events) == 0 {
-		return false, err
-	}
 	want := h.wish()
-	frames, err := h.s.frames(ctx, events, want.has)
-	if err != nil {
+	events, frames, err := h.next(ctx, pos, want.has)
+	if err != nil || len(events) == 0 {
 		return false, err
 	}
 	h.mu.Lock()
@@ -199,7 +197,45 @@ func (h *hub) pump(ctx context.Context) (more bool, err error) {
 		}
 	}
 	h.pos = events[len(events)-1].Seq
-	return len(events) == batchEvents, nil
+	return true, nil // memory may give less than there is
+}
+
+// next returns the events after pos and their frames, from memory as far as that goes.
+func (h *hub) next(ctx context.Context, pos uint64, want func(market.SeriesID) bool) ([]store.Event, [][]byte, error) {
+	if h.s.cfg.Recent != nil {
+		if h.items = h.s.cfg.Recent.Items(h.items[:0], pos, batchEvents); len(h.items) > 0 {
+			return h.recent(want)
+		}
+	}
+	events, err := h.s.cfg.Store.EventsAfter(ctx, pos, batchEvents)
+	if err != nil || len(events) == 0 {
+		return nil, nil, err
+	}
+	frames, err := h.s.frames(ctx, events, want)
+	return events, frames, err
+}
+
+func (h *hub) recent(want func(market.SeriesID) bool) ([]store.Event, [][]byte, error) {
+	events := make([]store.Event, len(h.items))
+	frames := make([][]byte, len(h.items))
+	for i := range h.items {
+		item := &h.items[i]
+		events[i] = item.Event
+		if !want(item.Series) {
+			continue
+		}
+		if item.Bar != nil {
+			frames[i] = h.s.frame(item.Seq, "bar", encodeBar(item.Bar))
+			continue
+		}
+		var err error
+		frames[i], err = h.s.entryFrame(&item.Event, item.Entry, func(market.Time) ([]score.Score, error) { return item.Scores, nil })
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	clear(h.items) // hold on to nothing
+	return events, frames, nil
 }
 
 // send hands a frame of no series to every stream.
@@ -250,7 +286,14 @@ func (s *Server) frames(ctx context.Context, events []store.Event, want func(mar
 			}
 			continue
 		}
-		if out[i], err = s.entryFrame(ctx, ev, entries[entryKey{ev.Series, uint64(ev.Key)}]); err != nil {
+		out[i], err = s.entryFrame(ev, entries[entryKey{ev.Series, uint64(ev.Key)}], func(target market.Time) (scores []score.Score, err error) {
+			err = s.cfg.Store.EachScore(ctx, ev.Series, store.ScoreQuery{From: target, To: target + 1}, func(sc *score.Score) bool {
+				scores = append(scores, *sc)
+				return true
+			})
+			return scores, err
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -322,7 +365,8 @@ func (s *Server) loggedEntries(ctx context.Context, events []store.Event, want f
 }
 
 // entryFrame encodes a ledger entry, nil for one that streams do not carry.
-func (s *Server) entryFrame(ctx context.Context, ev *store.Event, sealed *ledger.Sealed) ([]byte, error) {
+// scores finds the scores of a target.
+func (s *Server) entryFrame(ev *store.Event, sealed *ledger.Sealed, scores func(market.Time) ([]score.Score, error)) ([]byte, error) {
 	if sealed == nil {
 		return nil, fmt.Errorf("%w: entry %d of %s", store.ErrNotFound, ev.Key, ev.Series)
 	}
@@ -334,13 +378,8 @@ func (s *Server) entryFrame(ctx context.Context, ev *store.Event, sealed *ledger
 	case e.Issue != nil:
 		return s.frame(ev.Seq, "forecast", encodeIssue(sealed, e)), nil
 	case e.Outcome != nil:
-		var scores []score.Score
-		target := e.Outcome.Bar.Start
-		err := s.cfg.Store.EachScore(ctx, ev.Series, store.ScoreQuery{From: target, To: target + 1}, func(sc *score.Score) bool {
-			scores = append(scores, *sc)
-			return true
-		})
-		return s.frame(ev.Seq, "score", encodeOutcome(sealed, e, scores)), err
+		list, err := scores(e.Outcome.Bar.Start)
+		return s.frame(ev.Seq, "score", encodeOutcome(sealed, e, list)), err
 	case e.Void != nil:
 		return s.frame(ev.Seq, "void", encodeVoid(sealed, e)), nil
 	case e.Gap != nil:

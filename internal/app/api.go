@@ -28,7 +28,7 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 		models[i] = api.Model{Name: name, Description: m.Description, Champion: name == catalog.Champion}
 	}
 	a.api, err = api.New(api.Config{
-		Store: a.store, Bus: notices, Feeds: a.ingest.Health, Models: models, Default: a.base[0].ID(), Horizons: a.cfg.Horizons,
+		Store: a.store, Recent: a.store, Bus: notices, Feeds: a.ingest.Health, Models: models, Default: a.base[0].ID(), Horizons: a.cfg.Horizons,
 		Lookback: Lookback, Predict: PredictNext, PredictURL: a.cfg.PredictAPIURL, Keys: keys, Public: a.cfg.InsecurePublic,
 		Ready: a.ready, Now: a.deps.Now, Log: a.deps.Log, Metrics: metrics, Dist: dist, Version: Version(),
 	})

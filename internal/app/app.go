@@ -24,11 +24,19 @@ import (
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/ingest"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/tail"
 	"github.com/foretick/foretick/market"
 )
 
 // drainLimit is how long stopping may take in all.
 const drainLimit = 5 * time.Second
+
+// tailEvents and tailBytes bound what is kept in memory of the newest commits: some
+// seconds of a thousand series, and no more than a browser's stream may be behind.
+const (
+	tailEvents = 16_384
+	tailBytes  = 24 << 20
+)
 
 // lateMargin is added to the grace period: a live forecast issued later than both
 // after its target opened is marked late.
@@ -48,7 +56,7 @@ type App struct {
 	cfg      Config
 	deps     Deps
 	listener net.Listener
-	store    store.Store
+	store    *tail.Tail
 	ingest   *ingest.Ingest
 	engine   *engine.Engine
 	api      *api.Server
@@ -80,9 +88,11 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
 	}
-	if a.store, err = OpenStore(ctx, cfg.Data); err != nil {
+	st, err := OpenStore(ctx, cfg.Data)
+	if err != nil {
 		return err
 	}
+	a.store = tail.New(st, tailEvents, tailBytes)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	notices := inproc.New()

@@ -125,7 +125,7 @@ func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64) (
 			fresh[r.Start] = fresh[r.Start] || r.Revision == 0
 			after = r.Seq
 		}
-		if len(recs) < batchBars {
+		if len(recs) == 0 {
 			break
 		}
 	}
