@@ -6,6 +6,7 @@ import type {
   ForecastEvent,
   ModelAccuracy,
   ScoreEvent,
+  Series,
   Spread,
   Window,
   WindowName,
@@ -273,5 +274,32 @@ function judge(window: WindowName, list: readonly Forecast[], naive: readonly Fo
     naive: { mae: mean(naiveAbs), rmse: root(naiveAbs), crps: naiveCrps },
     late: 0,
     median_approximate: window === "all" && list.length > 2000,
+  };
+}
+
+/** The API's description of a market. */
+export function describeMarket(m: Market, main: boolean): Series {
+  return {
+    id: m.id,
+    instrument: {
+      symbol: "AMZN",
+      venue: "sim",
+      class: "equity",
+      currency: "USD",
+      price_scale: 2,
+      calendar: "24x7",
+      simulated: true,
+      allow_non_positive: false,
+    },
+    interval: m.step === 1000 ? "1s" : "1m",
+    interval_seconds: m.step / 1000,
+    mode: "live",
+    source: "sim",
+    base: main,
+    default: main,
+    horizons: HORIZONS,
+    models: MODELS.map(name => ({ name, description: `The ${name} forecaster`, champion: name === "ewma" })),
+    first_bar: m.bars[0]?.start ?? null,
+    last_bar: m.bars[m.bars.length - 1] ?? null,
   };
 }

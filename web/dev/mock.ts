@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FeedHealth, Series } from "../src/api/types.ts";
-import { eventOf, HORIZONS, iso, Market, MODELS } from "./market.ts";
+import { describeMarket, eventOf, iso, Market } from "./market.ts";
 
 // A stand-in for `foretick serve`, for work on the page only.
 
@@ -84,29 +84,7 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     for (const res of clients.keys()) res.write(status());
   }, 4000);
 
-  const seriesOf = (m: Market): Series => ({
-    id: m.id,
-    instrument: {
-      symbol: "AMZN",
-      venue: "sim",
-      class: "equity",
-      currency: "USD",
-      price_scale: 2,
-      calendar: "24/7",
-      simulated: true,
-      allow_non_positive: false,
-    },
-    interval: m.step === 1000 ? "1s" : "1m",
-    interval_seconds: m.step / 1000,
-    mode: "live",
-    source: "sim",
-    base: m === market,
-    default: m === market,
-    horizons: HORIZONS,
-    models: MODELS.map(name => ({ name, description: `The ${name} forecaster`, champion: name === "ewma" })),
-    first_bar: m.bars[0]?.start ?? null,
-    last_bar: m.bars[m.bars.length - 1] ?? null,
-  });
+  const seriesOf = (m: Market): Series => describeMarket(m, m === market);
 
   const problem = (res: ServerResponse, code: number, title: string, detail: string): void => {
     res.writeHead(code, { "Content-Type": "application/problem+json" });

@@ -12,7 +12,7 @@ const page = await browser.newPage({
 page.on("console", m => process.stderr.write(`${m.type()}: ${m.text()}\n`));
 page.on("pageerror", e => process.stderr.write(`${e.stack}\n`));
 await page.goto(url);
-await page.waitForSelector("#next-forecast, #abstention, .empty");
+await page.waitForSelector("#next-forecast, #abstention, .empty, .opblock");
 await page.waitForTimeout(3500);
 await page.screenshot({ path: file, fullPage: full !== "" });
 await browser.close();

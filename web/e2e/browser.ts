@@ -42,6 +42,8 @@ export async function open(
     if (m.type() === "error" && !m.text().startsWith("Failed to load resource")) errors.push(m.text());
   });
   page.on("request", r => asked.push(r.url()));
+  // The transpiler of these files names functions; the page has no such helper.
+  await page.addInitScript("globalThis.__name = f => f");
   await page.goto(url);
   return { page, errors, asked };
 }

@@ -122,9 +122,9 @@ describe("the dashboard over a live market", { timeout: 240_000 }, () => {
     const { page } = await open(browser, server.url);
     await alive(page);
     await page.locator("select").nth(1).selectOption("naive");
-    await page.getByTitle("3 bars ahead").locator("span").click();
+    await page.getByRole("radio", { name: "3 bars ahead" }).check();
     await until("the address", async () => page.url().includes("model=naive") && page.url().includes("h=3"));
-    await page.getByText("Percent", { exact: true }).click();
+    await page.getByRole("radio", { name: "Percent" }).check();
     await until("units", async () => page.url().includes("units=percent"));
     const other = await open(browser, page.url());
     await alive(other.page);

@@ -35,9 +35,9 @@ export function Header({ app }: { app: App }) {
           quiet
           value={app.view.value.theme}
           options={[
-            { value: "auto", label: "◐", title: "Theme: as the system" },
-            { value: "light", label: "☀", title: "Theme: light" },
-            { value: "dark", label: "☾", title: "Theme: dark" },
+            { value: "auto", label: "◐", title: "Theme: as the system", spoken: "As the system" },
+            { value: "light", label: "☀", title: "Theme: light", spoken: "Light" },
+            { value: "dark", label: "☾", title: "Theme: dark", spoken: "Dark" },
           ]}
           pick={theme => app.show({ theme: theme as Theme })}
         />
@@ -88,6 +88,7 @@ function Horizons({ app }: { app: App }) {
     value: String(i + 1),
     label: String(i + 1),
     title: i === 0 ? "The next bar" : `${i + 1} bars ahead`,
+    spoken: i === 0 ? "1 bar ahead" : `${i + 1} bars ahead`,
   }));
   const props = {
     label: "Bars ahead",

@@ -2,6 +2,8 @@ interface Option {
   value: string;
   label: string;
   title?: string;
+  /** What a screen reader says instead of a label that is only a sign or a number. */
+  spoken?: string;
 }
 
 interface Props {
@@ -40,6 +42,7 @@ export function Segments({ label, options, value, pick, quiet }: Props & { quiet
               type="radio"
               name={name}
               value={o.value}
+              aria-label={o.spoken}
               checked={o.value === value}
               onChange={() => pick(o.value)}
             />
