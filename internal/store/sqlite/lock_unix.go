@@ -3,16 +3,11 @@
 package sqlite
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
-
-	"github.com/foretick/foretick/internal/store"
 )
 
 // lockFile holds the folder for this process. The kernel gives it up when the
@@ -20,30 +15,21 @@ import (
 type lockFile struct{ f *os.File }
 
 func takeLock(dir string) (*lockFile, error) {
-	path := filepath.Join(dir, "foretick.lock")
+	path := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, notWritable(dir, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, notWritable(dir, fmt.Errorf("lock %s: %w", path, err))
-		}
-		holder := "another process"
-		if b, err := io.ReadAll(io.LimitReader(f, 32)); err == nil {
-			if pid, err := strconv.Atoi(string(bytes.TrimSpace(b))); err == nil {
-				holder = fmt.Sprintf("the process with PID %d", pid)
-			}
-		}
-		return nil, fmt.Errorf("%w: data folder %s is used by %s; stop it, or choose another folder with --data", store.ErrLocked, dir, holder)
-	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = lockedBy(dir, f)
+	} else if err != nil {
+		err = notWritable(dir, fmt.Errorf("lock %s: %w", path, err))
+	} else if err = writePID(f); err != nil {
+		err = notWritable(dir, err)
 	}
 	if err != nil {
-		return nil, errors.Join(notWritable(dir, err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return &lockFile{f}, nil
 }
