@@ -113,7 +113,7 @@ function Waiting({ app }: { app: App }) {
 function Words({ app, series }: { app: App; series: Series }) {
   const [text, setText] = useState("");
   const bar = app.lastBar.value;
-  const next = app.fan.value.find(f => f.horizon === app.view.value.horizon);
+  const next = app.ahead.value.find(f => f.horizon === app.view.value.horizon);
   const spoken = useRef(0);
   const scale = series.instrument.price_scale;
   useEffect(() => {

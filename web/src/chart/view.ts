@@ -198,7 +198,7 @@ export class ChartView implements ChartListener {
   forecasts(): void {
     this.#extend();
     this.#path.refresh();
-    const fan = this.#app.fan.value;
+    const fan = this.#app.ahead.value;
     this.#fan.set(fan, this.#anchor(), this.#app.view.value.horizon);
   }
 
@@ -218,7 +218,7 @@ export class ChartView implements ChartListener {
   /** Gives the targets ahead their places on the time scale. */
   #extend(): void {
     const last = this.#app.bars.last?.t ?? Number.POSITIVE_INFINITY;
-    const targets = this.#app.fan.value.map(f => f.t).filter(t => t > last);
+    const targets = this.#app.ahead.value.map(f => f.t).filter(t => t > last);
     const first = targets[0];
     // After a gap, places that were kept for bars that never came must go.
     if (first !== undefined && this.#aheadLast > 0 && first > this.#aheadLast) {

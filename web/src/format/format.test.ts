@@ -95,7 +95,7 @@ describe("times", () => {
   it("says before and after", () => {
     expect(opened(48.2)).toBe("48 ms after its bar opened");
     expect(opened(-941.7)).toBe("942 ms before its bar opens");
-    expect(opened(-120_000)).toBe("2 min 0 s before its bar opens");
+    expect(opened(-120_000)).toBe("2 min before its bar opens");
   });
 
   it("names UTC", () => {
@@ -106,6 +106,15 @@ describe("times", () => {
   it("shows a daily bar by its date in UTC, whatever the zone", () => {
     const t = Date.parse("2019-02-01T00:00:00Z");
     expect(barTime(t, 86_400, t)).toBe("01 Feb 2019");
+  });
+
+  it("leaves out the date of the day of reference, and seconds where there are none", () => {
+    const t = new Date(2019, 1, 1, 15, 4, 0).getTime();
+    const other = new Date(2019, 1, 2, 9, 0, 0).getTime();
+    expect(barTime(t, 1, t)).toBe("15:04:00");
+    expect(barTime(t, 60, t)).toBe("15:04");
+    expect(barTime(t, 60, other)).toBe("01 Feb 2019, 15:04");
+    expect(barTime(t, 1, other)).toBe("01 Feb 2019, 15:04:00");
   });
 
   it("reads the start of a time or a span", () => {

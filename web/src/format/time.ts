@@ -23,6 +23,7 @@ function formatter(id: string, options: Intl.DateTimeFormatOptions): Intl.DateTi
 }
 
 const HMS: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const HM: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit" };
 const DATE: Intl.DateTimeFormatOptions = { day: "2-digit", month: "short", year: "numeric" };
 
 /** The name of the viewer's zone, such as Europe/Berlin. */
@@ -43,11 +44,16 @@ export function utc(at: number): string {
   return Number.isFinite(at) ? `${new Date(at).toISOString().replace("T", " ").replace("Z", "")} UTC` : "";
 }
 
-/** When a bar starts: with its date unless it is today, a date alone for bars of a day and more. */
-export function barTime(at: number, intervalSeconds: number, now: number): string {
+/**
+ * When a bar starts: with its date unless that is the day of reference, a date alone
+ * for bars of a day and more, without seconds where all bars start at full minutes.
+ */
+export function barTime(at: number, intervalSeconds: number, reference: number): string {
   if (intervalSeconds >= DAY) return formatter("date-utc", { ...DATE, timeZone: "UTC" }).format(at);
-  const today = formatter("date", DATE);
-  return today.format(at) === today.format(now) ? clock(at) : moment(at);
+  const day = formatter("date", DATE);
+  const same = day.format(at) === day.format(reference);
+  if (intervalSeconds % 60 !== 0) return same ? clock(at) : moment(at);
+  return (same ? formatter("hm", HM) : formatter("date-hm", { ...DATE, ...HM })).format(at);
 }
 
 /** How long ago in words: "0.4 s", "12 s", "3 min 5 s", "2 h 4 min", "3 d 4 h". */
@@ -55,9 +61,11 @@ export function age(milliseconds: number): string {
   const s = Math.max(0, milliseconds) / 1000;
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 60) return `${Math.floor(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${Math.floor(s % 60)} s`;
-  if (s < DAY) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / DAY)} d ${Math.floor((s % DAY) / 3600)} h`;
+  const two = (a: number, big: string, b: number, small: string): string =>
+    Math.floor(b) === 0 ? `${Math.floor(a)} ${big}` : `${Math.floor(a)} ${big} ${Math.floor(b)} ${small}`;
+  if (s < 3600) return two(s / 60, "min", s % 60, "s");
+  if (s < DAY) return two(s / 3600, "h", (s % 3600) / 60, "min");
+  return two(s / DAY, "d", (s % DAY) / 3600, "h");
 }
 
 /** How far ahead something was sealed: "48 ms after it opened", "1.2 s before it opened". */

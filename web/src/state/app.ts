@@ -55,6 +55,11 @@ export class App {
   readonly fan = signal<Sealed[]>([]);
   readonly settled = signal<Sealed | null>(null);
   readonly recent = signal<Sealed[]>([]);
+  /** The fan, unless a bar has passed without a new one: then nothing is ahead. */
+  readonly ahead = computed(() => {
+    const last = this.lastBar.value?.t ?? 0;
+    return this.fan.value.every(f => f.t < last) ? [] : this.fan.value;
+  });
   readonly abstentions = signal<Abstention[]>([]);
   readonly accuracy = signal<Accuracy | null>(null);
   readonly gaps = signal<Gap[]>([]);

@@ -96,7 +96,7 @@ function Horizons({ app }: { app: App }) {
     options,
     pick: (v: string) => app.look({ horizon: Number(v) }),
   };
-  return h > 8 ? <Select {...props} /> : <Segments {...props} />;
+  return h > 8 ? <Select {...props} /> : <Segments {...props} kind="ahead" />;
 }
 
 /** A light, its word, and how old the last data is. */

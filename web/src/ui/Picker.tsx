@@ -30,10 +30,17 @@ export function Select({ label, options, value, pick }: Props) {
 }
 
 /** A few choices side by side: radio buttons that look like one bar. */
-export function Segments({ label, options, value, pick, quiet }: Props & { quiet?: boolean }) {
+export function Segments({
+  label,
+  options,
+  value,
+  pick,
+  quiet,
+  kind,
+}: Props & { quiet?: boolean; kind?: string }) {
   const name = `pick-${label.replace(/\W+/g, "-").toLowerCase()}`;
   return (
-    <fieldset class="picker segments">
+    <fieldset class={`picker segments ${kind ?? ""}`}>
       <legend class={quiet ? "sr-only" : ""}>{label}</legend>
       <div class="bar">
         {options.map(o => (

@@ -9,8 +9,9 @@ export function Prediction({ app, series }: { app: App; series: Series }) {
   const { horizon, model } = app.view.value;
   const scale = series.instrument.price_scale;
   const done = app.settled.value;
-  const fan = app.fan.value;
-  const next = fan.find(f => f.horizon === horizon);
+  const fan = app.ahead.value;
+  const last = app.lastBar.value?.t ?? 0;
+  const next = fan.find(f => f.horizon === horizon && f.t >= last);
   return (
     <section class="panel prediction" aria-labelledby="prediction-title">
       <h2 id="prediction-title">
@@ -56,32 +57,33 @@ export function Prediction({ app, series }: { app: App; series: Series }) {
         </p>
       )}
       {fan.length > 0 && (
-        <table class="fan">
-          <caption class="sr-only">Sealed forecasts ahead of the last bar</caption>
-          <thead>
-            <tr>
-              <th scope="col" class="text">
-                Bar
-              </th>
-              <th scope="col">Price</th>
-              <th scope="col">90 % interval</th>
-            </tr>
-          </thead>
-          <tbody>
-            {fan.map(f => (
-              <tr key={f.horizon} class={f.horizon === horizon ? "chosen" : ""}>
-                <th scope="row" class="text" title={utc(f.t)}>
-                  +{f.horizon}{" "}
-                  <span class="muted">{barTime(f.t, series.interval_seconds, app.now.value)}</span>
+        <section class="scroll" tabIndex={0} aria-label="Sealed forecasts ahead">
+          <table class="fan">
+            <caption class="sr-only">Sealed forecasts ahead of the last bar</caption>
+            <thead>
+              <tr>
+                <th scope="col" class="text">
+                  Bar
                 </th>
-                <td>{price(f.point, scale)}</td>
-                <td>
-                  {price(f.lower90, scale)} – {price(f.upper90, scale)}
-                </td>
+                <th scope="col">Price</th>
+                <th scope="col">90 % interval</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {fan.map(f => (
+                <tr key={f.horizon} class={f.horizon === horizon ? "chosen" : ""}>
+                  <th scope="row" class="text" title={utc(f.t)}>
+                    +{f.horizon} <span class="muted">{barTime(f.t, series.interval_seconds, last)}</span>
+                  </th>
+                  <td>{price(f.point, scale)}</td>
+                  <td>
+                    {price(f.lower90, scale)} – {price(f.upper90, scale)}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
       )}
     </section>
   );

@@ -37,7 +37,7 @@ export function Recent({ app, series }: { app: App; series: Series }) {
             {list.map(f => (
               <tr key={f.t} data-target={f.t} data-entry={f.entry}>
                 <th scope="row" class="text" title={utc(f.t)}>
-                  {barTime(f.t, series.interval_seconds, app.now.value)}
+                  {barTime(f.t, series.interval_seconds, app.lastBar.value?.t ?? f.t)}
                 </th>
                 <td>{price(f.point, scale)}</td>
                 <td>
