@@ -8,11 +8,13 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -82,6 +84,9 @@ type Server struct {
 	metrics *metrics
 	started market.Time
 	handler http.Handler
+
+	idPrefix string        // of request ids; differs from start to start
+	requests atomic.Uint64 // that were given an id
 }
 
 var arraysAreNeverNull = sync.OnceFunc(func() { huma.DefaultArrayNullable = false })
@@ -93,6 +98,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Models == nil {
+		cfg.Models = []Model{} // a list is never null
+	}
 	if cfg.MaxStream == 0 {
 		cfg.MaxStream = 10_000
 	}
@@ -100,7 +108,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), metrics: m, started: market.TimeOf(cfg.Now())}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), metrics: m, started: market.TimeOf(cfg.Now()), idPrefix: rand.Text()[:8] + "-"}
 	s.boards = newBoards(cfg.Store)
 	s.hub = newHub(s)
 
@@ -112,7 +120,8 @@ func New(cfg Config) (*Server, error) {
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"key": {Type: "http", Scheme: "bearer", Description: "A key of FORETICK_API_KEYS. Not needed when the server has none."},
 	}
-	hc.Transformers = append(hc.Transformers, withoutInput)
+	hc.Servers = []*huma.Server{{URL: "/"}}
+	hc.Transformers = append(hc.Transformers, s.tell)
 	s.doc = humago.New(s.mux, hc)
 	s.routes()
 	if err := s.page(); err != nil {
@@ -192,3 +201,6 @@ func (e *internalError) Unwrap() error { return e.err }
 func (e *internalError) GetStatus() int {
 	return http.StatusInternalServerError
 }
+
+// ContentType makes its answer a problem document.
+func (e *internalError) ContentType(string) string { return "application/problem+json" }

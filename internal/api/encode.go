@@ -150,6 +150,9 @@ func encodeOutcome(s *ledger.Sealed, e *ledger.Entry, scores []score.Score) []by
 	o.b = append(o.b, '[')
 	for i := range scores {
 		sc := &scores[i]
+		if sc.Revision != e.Outcome.Revision {
+			continue // read later, when the outcome had been revised: that is another event
+		}
 		o.open('{')
 		o.text("model", sc.Model)
 		o.int("horizon", int64(sc.Horizon))

@@ -52,7 +52,7 @@ func (s *Server) forecastRoutes() {
 	huma.Register(s.doc, get("list-forecasts", "/v1/series/{series}/forecasts", "forecasts", "Sealed forecasts",
 		"With what became of them. from and to select by cutoff; limit counts cutoffs, each with the forecasts of the models and horizons asked for."), s.listForecasts)
 	huma.Register(s.doc, get("get-forecast", "/v1/series/{series}/forecasts/{entry}", "forecasts", "The ledger entry of a cutoff",
-		"Everything that was sealed at one cutoff, with all 23 quantiles."), s.getEntry)
+		"Everything that was sealed at one cutoff, with all 23 quantiles."), s.getForecast)
 }
 
 func (s *Server) listForecasts(ctx context.Context, in *struct {
@@ -116,7 +116,13 @@ func (s *Server) settle(ctx context.Context, id market.SeriesID, list []Forecast
 		index[pairing{f.Model, f.Horizon, f.Cutoff, f.Target.Start}] = f
 		from, to = min(from, f.Target.Start), max(to, f.Target.Start)
 	}
-	err := s.cfg.Store.EachScore(ctx, id, store.ScoreQuery{From: from, To: to + 1}, func(sc *score.Score) bool {
+	// The newest cutoff is read before the scores: a step that is committed in between
+	// then shows as scored, never as void.
+	newest, err := s.cfg.Store.Entries(ctx, id, store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: store.Range{Limit: 1, Newest: true}})
+	if err != nil {
+		return failure(err)
+	}
+	err = s.cfg.Store.EachScore(ctx, id, store.ScoreQuery{From: from, To: to + 1}, func(sc *score.Score) bool {
 		f := index[pairing{sc.Model, sc.Horizon, sc.Cutoff, sc.Target}]
 		if f == nil {
 			return true
@@ -125,15 +131,11 @@ func (s *Server) settle(ctx context.Context, id market.SeriesID, list []Forecast
 		f.Status, f.Actual, f.Error, f.PercentError, f.Hit = "scored", number(sc.Actual), number(sc.Error()), number(sc.PercentError()), &hit
 		return true
 	})
-	if err != nil {
+	if err != nil || len(newest) == 0 {
 		return failure(err)
 	}
 	// What is not scored although a later cutoff has been forecast is void: its target
 	// never came.
-	newest, err := s.cfg.Store.Entries(ctx, id, store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: store.Range{Limit: 1, Newest: true}})
-	if err != nil || len(newest) == 0 {
-		return failure(err)
-	}
 	e, err := decode(newest[0])
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ type headOutput struct {
 
 func (s *Server) getLedger(ctx context.Context, in *struct {
 	SeriesPath
-	Match string `header:"If-None-Match" maxLength:"200"`
+	Match string `header:"If-None-Match" maxLength:"1000"`
 }) (*headOutput, error) {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (s *Server) getLedger(ctx context.Context, in *struct {
 		return nil, failure(err)
 	}
 	out := &headOutput{ETag: `"` + head.Hash.String() + `"`, Body: LedgerHead{Series: in.id(), Seq: head.Seq, Hash: head.Hash.String()}}
-	if in.Match == out.ETag {
+	if matches(in.Match, out.ETag) {
 		return nil, huma.ErrorWithHeaders(huma.Status304NotModified(), map[string][]string{"ETag": {out.ETag}})
 	}
 	if head.Seq > 0 {
@@ -144,23 +144,38 @@ type entryOutput struct {
 	Body  Entry
 }
 
-func (s *Server) getEntry(ctx context.Context, in *struct {
+// EntryPath names an entry of a ledger.
+type EntryPath struct {
 	SeriesPath
 	Entry uint64 `path:"entry" minimum:"1"`
-	Match string `header:"If-None-Match" maxLength:"200"`
-}) (*entryOutput, error) {
+	Match string `header:"If-None-Match" maxLength:"1000"`
+}
+
+func (s *Server) getEntry(ctx context.Context, in *EntryPath) (*entryOutput, error) {
+	return s.entry(ctx, in, nil)
+}
+
+func (s *Server) getForecast(ctx context.Context, in *EntryPath) (*entryOutput, error) {
+	return s.entry(ctx, in, []ledger.Kind{ledger.Issue})
+}
+
+// entry reads one entry of the kinds given, of every kind when there are none.
+func (s *Server) entry(ctx context.Context, in *EntryPath, kinds []ledger.Kind) (*entryOutput, error) {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	list, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{From: in.Entry, To: in.Entry + 1})
+	list, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{From: in.Entry, To: in.Entry + 1, Kinds: kinds})
 	if err != nil {
 		return nil, failure(err)
+	}
+	if len(list) == 0 && kinds != nil {
+		return nil, huma.Error404NotFound(fmt.Sprintf("no forecasts are sealed by entry %d", in.Entry))
 	}
 	if len(list) == 0 {
 		return nil, huma.Error404NotFound(fmt.Sprintf("the ledger has no entry %d", in.Entry))
 	}
 	out := &entryOutput{ETag: `"` + list[0].Hash.String() + `"`, Cache: "private, max-age=31536000, immutable"}
-	if in.Match == out.ETag {
+	if matches(in.Match, out.ETag) {
 		return nil, huma.ErrorWithHeaders(huma.Status304NotModified(), map[string][]string{"ETag": {out.ETag}})
 	}
 	out.Body, err = entryJSON(list[0])

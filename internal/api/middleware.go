@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 )
 
@@ -13,22 +14,29 @@ import (
 func (s *Server) middleware() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.cfg.Now()
+		id := s.requestID(r)
 		_, pattern := s.mux.Handler(r)
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
-					panic(p)
-				}
-				s.cfg.Log.Error("a request panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			p := recover()
+			if p == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
+				panic(p)
+			}
+			half := rec.wrote
+			if p != nil {
+				s.cfg.Log.Error("a request panicked", "id", id, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if !rec.wrote {
 					writeProblem(rec, problem{Status: http.StatusInternalServerError, Detail: "the server met a fault of its own; its log says more"})
 				}
 			}
 			s.metrics.request(pattern, r.Method, rec.status(), s.cfg.Now().Sub(began))
-			s.cfg.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status(), "seconds", s.cfg.Now().Sub(began).Seconds())
+			s.cfg.Log.Debug("request", "id", id, "method", r.Method, "path", r.URL.Path, "status", rec.status(), "seconds", s.cfg.Now().Sub(began).Seconds())
+			if p != nil && half {
+				panic(http.ErrAbortHandler) // or half an answer would look like a whole one
+			}
 		}()
 		headers(rec.Header())
+		rec.Header().Set(requestIDHeader, id)
 		if !s.hostAllowed(r.Host) {
 			writeProblem(rec, problem{Status: http.StatusMisdirectedRequest, Detail: "this server answers only as localhost; start it with FORETICK_API_KEYS or --insecure-public to serve other names"})
 			return
@@ -43,6 +51,22 @@ func (s *Server) middleware() http.Handler {
 		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
 		zipped(s.mux, rec, r, pattern)
 	})
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// requestID returns the id that a request came with, where it is one that is safe to
+// log and to send back, or gives it a new one; from then on the request carries it.
+func (s *Server) requestID(r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	bad := func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.'
+	}
+	if id == "" || len(id) > 64 || strings.ContainsFunc(id, bad) {
+		id = s.idPrefix + strconv.FormatUint(s.requests.Add(1), 36)
+		r.Header.Set(requestIDHeader, id)
+	}
+	return id
 }
 
 func headers(h http.Header) {

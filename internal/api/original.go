@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -147,8 +148,15 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
+	if !fits(p) {
+		refuse(w, http.StatusUnprocessableEntity, "the model has no number for these prices")
+		return
+	}
 	writeResult(w, p)
 }
+
+// fits reports whether p is a number that can be a price and be rounded.
+func fits(p float64) bool { return math.Abs(p) <= maxPrice }
 
 func writeResult(w http.ResponseWriter, p float64) {
 	b := append(make([]byte, 0, 48), `{"result":`...)
@@ -171,11 +179,20 @@ func (s *Server) forward(w http.ResponseWriter, r *http.Request) {
 	}
 	p, status, err := s.ask(r.Context(), prices)
 	if err != nil {
-		s.cfg.Log.Warn("the prediction service failed", "url", s.cfg.PredictURL, "err", err)
+		s.cfg.Log.Warn("the prediction service failed", "url", redacted(s.cfg.PredictURL), "err", err)
 		refuse(w, status, err.Error())
 		return
 	}
 	writeResult(w, p)
+}
+
+// redacted is an address without its password.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not an address)"
+	}
+	return u.Redacted()
 }
 
 // ask asks the external service. The status is that of the answer to give when it
@@ -217,6 +234,8 @@ func (s *Server) ask(ctx context.Context, prices []float64) (float64, int, error
 		return 0, http.StatusBadGateway, fmt.Errorf("the prediction service refused: %.200s", out.Error)
 	case resp.StatusCode != http.StatusOK || out.Result == nil:
 		return 0, http.StatusBadGateway, fmt.Errorf("the prediction service answered %d without a result", resp.StatusCode)
+	case !fits(*out.Result):
+		return 0, http.StatusBadGateway, errors.New("the prediction service answered with no number that a price can be")
 	}
 	return *out.Result, http.StatusOK, nil
 }

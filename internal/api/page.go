@@ -79,6 +79,17 @@ func newAsset(name string, b []byte) *asset {
 	return a
 }
 
+// matches reports whether an If-None-Match header holds the tag. Tags are compared
+// weakly (RFC 9110, section 13.1.2): whoever compresses on the way weakens them.
+func matches(header, tag string) bool {
+	for _, t := range strings.Split(header, ",") {
+		if t = strings.TrimSpace(t); t == "*" || strings.TrimPrefix(t, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("ETag", a.etag)
@@ -87,7 +98,7 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.forever {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	if r.Header.Get("If-None-Match") == a.etag {
+	if matches(r.Header.Get("If-None-Match"), a.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

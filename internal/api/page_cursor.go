@@ -61,7 +61,7 @@ func (r *TimeRange) span(limit int) (store.Range, error) {
 			return q, huma.Error422UnprocessableEntity(fmt.Sprintf("%s is not a time: write RFC 3339 such as 2026-01-02T15:04:05Z, or a date", b.name),
 				&huma.ErrorDetail{Location: "query." + b.name, Message: "not a time"})
 		}
-		*b.at = t
+		*b.at = bound(t)
 	}
 	if r.From != "" && r.To != "" && q.From >= q.To {
 		return q, huma.Error422UnprocessableEntity("from must be before to", &huma.ErrorDetail{Location: "query.from", Message: "not before to"})
@@ -70,12 +70,23 @@ func (r *TimeRange) span(limit int) (store.Range, error) {
 	if err != nil || !ok {
 		return q, err
 	}
-	if q.Newest {
-		q.To = market.Time(pos)
-	} else {
-		q.From = market.Time(pos) + 1
+	// A cursor only ever narrows the range.
+	switch at := market.Time(pos); {
+	case q.Newest && (q.To == 0 || at < q.To):
+		q.To = bound(at)
+	case !q.Newest && (q.From == 0 || at >= q.From):
+		q.From = bound(at + 1)
 	}
 	return q, nil
+}
+
+// bound is t as an end of a store.Range, where 0 would mean that there is no end: the
+// first instant of 1970 becomes the microsecond before it.
+func bound(t market.Time) market.Time {
+	if t == 0 {
+		return -1
+	}
+	return t
 }
 
 // next cuts list to limit and returns the cursor of what follows, from the position

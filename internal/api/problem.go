@@ -37,15 +37,20 @@ func writeProblem(w http.ResponseWriter, p problem) {
 	_, _ = w.Write(b) // the client has gone: nobody left to tell
 }
 
-// withoutInput removes what a client sent from validation errors: it may be large,
-// or secret.
-func withoutInput(ctx huma.Context, _ string, v any) (any, error) {
+// tell is what huma runs on every answer. It removes what a client sent from
+// validation errors (it may be large, or secret) and logs faults, of which the answer
+// says nothing.
+func (s *Server) tell(ctx huma.Context, _ string, v any) (any, error) {
 	switch e := v.(type) {
 	case *huma.ErrorModel:
 		for _, d := range e.Errors {
 			d.Value = nil
+			if len(d.Location) > 64 { // the name of a parameter is the client's too
+				d.Location = d.Location[:64] + "..."
+			}
 		}
 	case *internalError:
+		s.cfg.Log.Error("a request failed", "id", ctx.Header(requestIDHeader), "path", ctx.Operation().Path, "err", e.err)
 		return &huma.ErrorModel{Title: http.StatusText(e.GetStatus()), Status: e.GetStatus(), Detail: e.Error()}, nil
 	}
 	return v, nil

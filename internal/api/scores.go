@@ -109,7 +109,7 @@ func (s *Server) scoreRoutes() {
 	huma.Register(s.doc, get("get-accuracy", "/v1/series/{series}/accuracy", "scores", "The accuracy table",
 		"Windows go by time of target. The naive forecast is always listed too."), s.getAccuracy)
 	huma.Register(s.doc, get("list-scores", "/v1/series/{series}/scores", "scores", "Forecasts judged, one by one",
-		"from and to select by start of the target. limit counts targets (newest first) or is about the number of scores (oldest first): a page never splits the scores of one target."), s.listScores)
+		"from and to select by start of the target. A page holds about limit scores: it never splits those of one target."), s.listScores)
 }
 
 func (s *Server) getAccuracy(ctx context.Context, in *struct {
@@ -182,18 +182,31 @@ func (s *Server) listScores(ctx context.Context, in *struct {
 	return out, nil
 }
 
+// perTarget is how many scores one target has when no model abstained.
+func (s *Server) perTarget(q store.ScoreQuery) int {
+	models, horizons := len(s.cfg.Models), s.cfg.Horizons
+	if q.Model != "" {
+		models = 1
+	}
+	if q.Horizon != 0 {
+		horizons = 1
+	}
+	return max(1, models*horizons)
+}
+
 // scoreRows returns about limit rows: a page never ends inside the rows of one
 // target, so that its cursor, a target, splits nothing.
 func (s *Server) scoreRows(ctx context.Context, id market.SeriesID, q store.ScoreQuery, newest bool, limit int) (rows []ScoreRow, cursor string, err error) {
 	rows = []ScoreRow{}
 	if newest {
 		// Scores are read in order of target: find where the newest ones begin.
-		bars, err := s.cfg.Store.Bars(ctx, id, store.Range{From: q.From, To: q.To, Limit: limit, Newest: true})
+		targets := max(1, limit/s.perTarget(q))
+		bars, err := s.cfg.Store.Bars(ctx, id, store.Range{From: q.From, To: q.To, Limit: targets, Newest: true})
 		if err != nil || len(bars) == 0 {
 			return rows, "", err
 		}
 		q.From = bars[len(bars)-1].Start
-		if len(bars) == limit {
+		if len(bars) == targets {
 			cursor = encodeCursor(int64(q.From))
 		}
 	}
