@@ -102,7 +102,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	acked := map[string]int{} // "bar 2" -> the newest number
 	random := rand.New(rand.NewPCG(1, 2))
-	for round := range 6 {
+	for round := range 4 {
 		cmd := osexec.Command(os.Args[0], "-test.run=NONE")
 		cmd.Env = append(os.Environ(), "FORETICK_TEST_WRITER="+dir)
 		pipe, err := cmd.StdoutPipe()
@@ -114,7 +114,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(pipe)
-		for left := 20 + random.IntN(400); lines.Scan(); left-- {
+		for left := 20 + random.IntN(200); lines.Scan(); left-- {
 			if left == 0 {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
@@ -210,7 +210,7 @@ func checkChain(t *testing.T, s *Store, id market.SeriesID, head ledger.Head, wa
 // with room again everything does.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	const bound = 1 << 20
+	const bound = 1 << 19
 	s, err := Open(t.Context(), dir, Options{MaxBytes: bound})
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +239,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal("the bound has no effect")
 		}
 	}
-	if _, _, err := s.CommitBars(t.Context(), storetest.Bars(id, 0, 20_000)); !errors.Is(err, store.ErrFull) {
+	if _, _, err := s.CommitBars(t.Context(), storetest.Bars(id, 0, 6_000)); !errors.Is(err, store.ErrFull) {
 		t.Fatalf("error %v, want ErrFull", err)
 	}
 	check := func(s *Store) {
@@ -269,7 +269,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer s.Close()
 	check(s)
-	if _, _, err := s.CommitBars(t.Context(), storetest.Bars(id, 0, 20_000)); err != nil {
+	if _, _, err := s.CommitBars(t.Context(), storetest.Bars(id, 0, 6_000)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -277,7 +277,7 @@ func TestFullDisk(t *testing.T) {
 // TestFullGroup lets small writes wait together with one that is too large: they
 // must be kept.
 func TestFullGroup(t *testing.T) {
-	s, err := Open(t.Context(), t.TempDir(), Options{MaxBytes: 2 << 20})
+	s, err := Open(t.Context(), t.TempDir(), Options{MaxBytes: 1 << 19})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestFullGroup(t *testing.T) {
 		wg.Go(func() {
 			n := 20
 			if i == 2 {
-				n = 40_000
+				n = 6_000
 			}
 			_, _, err := s.CommitBars(t.Context(), storetest.Bars(id, 0, n))
 			if (i == 2) != errors.Is(err, store.ErrFull) || i != 2 && err != nil {
@@ -315,7 +315,7 @@ func TestFileLimit(t *testing.T) {
 	}
 }
 
-// writeUntilLimited forbids its own process files of more than 3 MB. The system
+// writeUntilLimited forbids its own process files of more than 768 kB. The system
 // then refuses writes in the middle of a transaction, to the log and to the database
 // file. What was acknowledged must stay, and once the limit is gone the same store
 // must go on.
@@ -325,7 +325,7 @@ func writeUntilLimited(dir string) error {
 		return err
 	}
 	lower := limit
-	lower.Cur = 3 << 20
+	lower.Cur = 3 << 18
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &lower); err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func writeUntilLimited(dir string) error {
 	}
 	kept, refused := 0, 0
 	for refused < 3 {
-		n, _, err := s.CommitBars(ctx, storetest.Bars(rec.ID(), kept, kept+1000))
+		n, _, err := s.CommitBars(ctx, storetest.Bars(rec.ID(), kept, kept+500))
 		switch {
 		case err == nil:
 			kept += n
@@ -366,7 +366,7 @@ func writeUntilLimited(dir string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	n, _, err := s.CommitBars(ctx, storetest.Bars(rec.ID(), kept, kept+100_000))
+	n, _, err := s.CommitBars(ctx, storetest.Bars(rec.ID(), kept, kept+5_000))
 	if err != nil {
 		return fmt.Errorf("with room again: %w", err)
 	}

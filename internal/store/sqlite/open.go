@@ -145,7 +145,7 @@ func (s *Store) open(ctx context.Context, opt Options) (err error) {
 			return err
 		}
 	}
-	s.w = &writer{conn: conn}
+	s.w = &writer{conn: conn, maxLog: maxLog}
 	if s.epoch, err = s.w.load(); err != nil {
 		return err
 	}

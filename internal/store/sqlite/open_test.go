@@ -159,6 +159,75 @@ func TestOpenHonoursContext(t *testing.T) {
 	create(t, dir)
 }
 
+// TestLogIsWrittenBack lets the log be written back after every commit: it must not
+// grow, and nothing may be lost on the way, with readers that hold on to older states.
+func TestLogIsWrittenBack(t *testing.T) {
+	s := open(t)
+	id := register(t, s, 1)[0]
+	size := func(limit, from int) int64 {
+		if err := s.write(t.Context(), "set the limit", func(w *writer) error { w.maxLog = limit; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for n := from; n < from+200; n++ {
+			if _, _, err := s.CommitBars(t.Context(), storetest.Bars(id, n, n+1)); err != nil {
+				t.Fatal(err)
+			}
+			if n%10 == 0 {
+				bars, err := s.Bars(t.Context(), id, store.Range{Limit: 1000})
+				if err != nil || len(bars) != n+1 {
+					t.Fatalf("%d bars after %d, %v", len(bars), n+1, err)
+				}
+			}
+		}
+		info, err := os.Stat(filepath.Join(s.dir, File+"-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	back, kept := size(0, 0), size(1<<30, 200)
+	if kept < 10*back {
+		t.Fatalf("the log has %d bytes when it is written back at once, %d when it is not", back, kept)
+	}
+}
+
+func TestOpenReader(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenReader(t.Context(), dir, Options{}); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("error %v, want ErrNotFound", err)
+	}
+	s, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := register(t, s, 1)[0]
+	r, err := OpenReader(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Epoch() != s.Epoch() {
+		t.Errorf("epoch %s, want %s", r.Epoch(), s.Epoch())
+	}
+	for n := range 3 { // it sees what the other commits
+		if _, _, err := s.CommitBars(t.Context(), storetest.Bars(id, n, n+1)); err != nil {
+			t.Fatal(err)
+		}
+		if bars, err := r.Bars(t.Context(), id, store.Range{}); err != nil || len(bars) != n+1 {
+			t.Fatalf("%d bars, want %d, %v", len(bars), n+1, err)
+		}
+	}
+	if _, _, err := r.CommitBars(t.Context(), storetest.Bars(id, 9, 10)); !errors.Is(err, store.ErrReadOnly) {
+		t.Fatalf("error %v, want ErrReadOnly", err)
+	}
+	if err := errors.Join(r.Close(), r.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	alter(t, dir, "PRAGMA user_version=999")
+	if _, err := OpenReader(t.Context(), dir, Options{}); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "newer Foretick") {
+		t.Fatalf("error %v, want ErrCorrupt", err)
+	}
+}
+
 // TestLawsInTheSchema writes to the tables behind the store's back: the laws hold
 // even so.
 func TestLawsInTheSchema(t *testing.T) {

@@ -108,7 +108,7 @@ func (s *Store) writeLoop() {
 		}
 		s.w.commit(group)
 		clear(group)
-		if s.w.logged > maxLog {
+		if s.w.logged > s.w.maxLog {
 			s.w.checkpoint()
 		}
 		idle.Reset(idleAfter)
@@ -126,6 +126,7 @@ func (s *Store) end() error {
 type writer struct {
 	conn      *conn
 	wrote     bool // the request that runs has changed something
+	maxLog    int
 	logged    int  // bytes written since the last checkpoint, about
 	lastEvent uint64
 	ids       map[market.SeriesID]int64

@@ -24,6 +24,7 @@ type model struct {
 	ids    []market.SeriesID
 	chains map[market.SeriesID]*Chain
 	log    []store.BarRecord
+	bars   map[market.SeriesID][]market.Bar // latest revisions, by start
 	ledger map[market.SeriesID][]ledger.Sealed
 	scores map[market.SeriesID][]score.Score
 	cursor map[market.SeriesID]store.Cursor
@@ -46,7 +47,7 @@ func exerciseModel(t *testing.T, open func(t *testing.T) store.Store) {
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		m := &model{
-			t: rt, s: s, events: events, log: log, chains: map[market.SeriesID]*Chain{},
+			t: rt, s: s, events: events, log: log, chains: map[market.SeriesID]*Chain{}, bars: map[market.SeriesID][]market.Bar{},
 			ledger: map[market.SeriesID][]ledger.Sealed{}, scores: map[market.SeriesID][]score.Score{}, cursor: map[market.SeriesID]store.Cursor{},
 		}
 		for i := range 3 {
@@ -57,16 +58,19 @@ func exerciseModel(t *testing.T, open func(t *testing.T) store.Store) {
 		}
 		// What was committed stays, whether or not this run fails.
 		defer func() { events, log = m.events, m.log }()
-		rt.Repeat(map[string]func(*rapid.T){
-			"bars":      m.commitBars,
-			"steps":     m.commitSteps,
-			"bar range": m.readBars,
-			"bar log":   m.readLog,
-			"entries":   m.readEntries,
-			"scores":    m.readScores,
-			"events":    m.readEvents,
-			"heads":     m.readHeads,
-		})
+		m.commitBars(rt)
+		m.commitSteps(rt)
+		for _, do := range rapid.SliceOfN(rapid.SampledFrom([]string{
+			"bars", "steps", "steps", "steps", "bar range", "bar log", "entries", "scores", "events", "heads",
+		}), 0, 14).Draw(rt, "actions") {
+			map[string]func(*rapid.T){
+				"bars": m.commitBars, "steps": m.commitSteps, "bar range": m.readBars, "bar log": m.readLog,
+				"entries": m.readEntries, "scores": m.readScores, "events": m.readEvents, "heads": m.readHeads,
+			}[do](rt)
+		}
+		m.readScores(rt)
+		m.readEntries(rt)
+		m.readHeads(rt)
 	})
 }
 
@@ -78,21 +82,13 @@ func (m *model) event(id market.SeriesID, kind store.EventKind, key int64) uint6
 	return seq
 }
 
-// latest is the newest revision of each bar of a series, by start.
-func (m *model) latest(id market.SeriesID) []market.Bar {
-	var bars []market.Bar
-	for _, r := range m.log {
-		if r.Series != id {
-			continue
-		}
-		i, found := slices.BinarySearchFunc(bars, r.Start, func(b market.Bar, t market.Time) int { return cmp.Compare(b.Start, t) })
-		if found {
-			bars[i] = r.Bar
-		} else {
-			bars = slices.Insert(bars, i, r.Bar)
-		}
+func (m *model) putBar(id market.SeriesID, b market.Bar) {
+	i, found := slices.BinarySearchFunc(m.bars[id], b.Start, func(b market.Bar, t market.Time) int { return cmp.Compare(b.Start, t) })
+	if found {
+		m.bars[id][i] = b
+	} else {
+		m.bars[id] = slices.Insert(m.bars[id], i, b)
 	}
-	return bars
 }
 
 func (m *model) commitBars(t *rapid.T) {
@@ -102,13 +98,13 @@ func (m *model) commitBars(t *rapid.T) {
 	}
 	now := map[key]market.Bar{}
 	for _, id := range m.ids {
-		for _, b := range m.latest(id) {
+		for _, b := range m.bars[id] {
 			now[key{id, b.Start}] = b
 		}
 	}
 	var recs, kept []store.BarRecord
 	var want error
-	for range rapid.IntRange(1, 60).Draw(t, "bars") {
+	for range rapid.IntRange(1, 40).Draw(t, "bars") {
 		id := m.id(t)
 		b := Bar(id, rapid.IntRange(0, 80).Draw(t, "bar"), rapid.SampledFrom([]int{0, 0, 0, 0, 1, 1, 2}).Draw(t, "revision"))
 		b.Backfill, b.AfterGap = rapid.Bool().Draw(t, "backfill"), rapid.Bool().Draw(t, "after gap")
@@ -139,6 +135,7 @@ func (m *model) commitBars(t *rapid.T) {
 		b.Seq = m.event(b.Series, store.BarEvent, int64(b.Start))
 		seq = b.Seq
 		m.log = append(m.log, b)
+		m.putBar(b.Series, b.Bar)
 	}
 	if n != len(kept) || last != seq {
 		t.Fatalf("kept %d, last event %d; want %d and %d", n, last, len(kept), seq)
@@ -149,7 +146,7 @@ func (m *model) commitSteps(t *rapid.T) {
 	var steps []store.Step
 	conflicts := 0
 	last := uint64(0)
-	for range rapid.IntRange(1, 4).Draw(t, "steps") {
+	for range rapid.IntRange(1, 12).Draw(t, "steps") {
 		id := m.id(t)
 		c := *m.chains[id]
 		step := store.Step{Series: id, Cursor: store.Cursor{BarSeq: rapid.Uint64Range(0, 1<<60).Draw(t, "cursor")}}
@@ -158,7 +155,7 @@ func (m *model) commitSteps(t *rapid.T) {
 			c.Head.Hash[5]++
 			c.Head.Seq++
 		}
-		for range rapid.IntRange(0, 20).Draw(t, "entries") {
+		for range rapid.IntRange(0, 5).Draw(t, "entries") {
 			m.round++
 			switch {
 			case c.Head.Seq == 0:
@@ -169,8 +166,12 @@ func (m *model) commitSteps(t *rapid.T) {
 				step.Entries = append(step.Entries, c.Outcome(m.round, m.round%2))
 			}
 		}
-		for range rapid.IntRange(0, 3).Draw(t, "targets") {
-			i := rapid.IntRange(0, 150).Draw(t, "target")
+		for range rapid.SampledFrom([]int{0, 1, 1, 1, 3}).Draw(t, "targets") {
+			i := m.round // mostly the next bar
+			if rapid.IntRange(0, 15).Draw(t, "old target") == 0 {
+				i = rapid.IntRange(0, 200).Draw(t, "target")
+			}
+			m.round++
 			sc := Scores(i, rapid.IntRange(0, 1).Draw(t, "revision"), 2, 3)
 			step.Scores = append(step.Scores, sc[:rapid.IntRange(0, len(sc)).Draw(t, "scores")]...)
 		}
@@ -233,12 +234,10 @@ func cut[T any](r store.Range, list []T) []T {
 
 func (m *model) readBars(t *rapid.T) {
 	id, r := m.id(t), m.drawRange(t)
-	want := cut(r, slices.DeleteFunc(m.latest(id), func(b market.Bar) bool { return !within(r, b.Start) }))
+	want := cut(r, slices.DeleteFunc(slices.Clone(m.bars[id]), func(b market.Bar) bool { return !within(r, b.Start) }))
 	got, err := m.s.Bars(context.Background(), id, r)
 	check(t, err)
-	if len(got)+len(want) > 0 {
-		equal(t, "bars", got, want)
-	}
+	equalLists(t, "bars", got, want, identical)
 }
 
 func (m *model) readLog(t *rapid.T) {
@@ -256,9 +255,7 @@ func (m *model) readLog(t *rapid.T) {
 	}
 	got, err := m.s.BarLog(context.Background(), id, after, limit)
 	check(t, err)
-	if len(got)+len(want) > 0 {
-		equal(t, "bar log", got, want)
-	}
+	equalLists(t, "bar log", got, want, identical)
 }
 
 func (m *model) readEntries(t *rapid.T) {
@@ -279,9 +276,7 @@ func (m *model) readEntries(t *rapid.T) {
 	want = cut(q.Times, want)
 	got, err := m.s.Entries(context.Background(), id, q)
 	check(t, err)
-	if len(got)+len(want) > 0 {
-		equal(t, "entries", got, want)
-	}
+	equalLists(t, "entries", got, want, sameEntry)
 }
 
 func (m *model) readScores(t *rapid.T) {
@@ -293,9 +288,7 @@ func (m *model) readScores(t *rapid.T) {
 	got := scoresOf(t, m.s, id, q)
 	ordered(t, got)
 	sortScores(got)
-	if want := selectScores(m.scores[id], q); len(got)+len(want) > 0 {
-		equal(t, "scores", got, want)
-	}
+	equalLists(t, "scores", got, selectScores(m.scores[id], q), sameScore)
 }
 
 func (m *model) readEvents(t *rapid.T) {
@@ -303,10 +296,7 @@ func (m *model) readEvents(t *rapid.T) {
 	limit := rapid.IntRange(1, 300).Draw(t, "limit")
 	got, err := m.s.EventsAfter(context.Background(), uint64(after), limit)
 	check(t, err)
-	want := m.events[after:min(after+limit, len(m.events))]
-	if len(got)+len(want) > 0 {
-		equal(t, "events", got, want)
-	}
+	equalLists(t, "events", got, m.events[after:min(after+limit, len(m.events))], identical)
 	n, err := m.s.LastEvent(context.Background())
 	check(t, err)
 	equal(t, "last event", n, uint64(len(m.events)))

@@ -3,13 +3,16 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/store"
@@ -189,6 +192,34 @@ func equal[T any](t fataler, what string, got, want T) {
 	if d := cmp.Diff(want, got, bits, cmp.AllowUnexported(market.Interval{})); d != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, d)
 	}
+}
+
+// equalLists is equal for lists that are long or compared often: same is quick, and
+// only a difference is looked at closely. No list is an empty one.
+func equalLists[T any](t fataler, what string, got, want []T, same func(a, b T) bool) {
+	t.Helper()
+	if !slices.EqualFunc(got, want, same) {
+		t.Fatalf("%s: %d, want %d (-want +got):\n%s", what, len(got), len(want), cmp.Diff(want, got, cmpopts.EquateNaNs()))
+	}
+}
+
+func identical[T comparable](a, b T) bool { return a == b }
+
+func sameEntry(a, b ledger.Sealed) bool {
+	return a.Seq == b.Seq && a.Kind == b.Kind && a.Hash == b.Hash && bytes.Equal(a.Bytes, b.Bytes)
+}
+
+func sameScore(a, b score.Score) bool {
+	for _, p := range [...][2]*float64{
+		{&a.Last, &b.Last}, {&a.Predicted, &b.Predicted}, {&a.Actual, &b.Actual}, {&a.Lower, &b.Lower},
+		{&a.Upper, &b.Upper}, {&a.Scale, &b.Scale}, {&a.CRPS, &b.CRPS}, {&a.NaiveCRPS, &b.NaiveCRPS},
+	} {
+		if math.Float64bits(*p[0]) != math.Float64bits(*p[1]) {
+			return false
+		}
+		*p[0], *p[1] = 0, 0 // a and b are copies
+	}
+	return a == b
 }
 
 func commitBars(t fataler, s store.Store, bars ...store.BarRecord) uint64 {
