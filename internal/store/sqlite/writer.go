@@ -127,7 +127,7 @@ type writer struct {
 	conn      *conn
 	wrote     bool // the request that runs has changed something
 	maxLog    int
-	logged    int  // bytes written since the last checkpoint, about
+	logged    int // bytes written since the last checkpoint, about
 	lastEvent uint64
 	ids       map[market.SeriesID]int64
 	chains    map[int64]*chain
