@@ -266,7 +266,7 @@ describe("the connection light", () => {
     replay: false,
     state,
     detail: "",
-    since: null,
+    since: "2026-01-01T00:00:00Z",
     last_data: null,
     clock: null,
     ticks: 0,

@@ -63,6 +63,7 @@ export function Page({ app }: { app: App }) {
       <footer>
         <span>Not investment advice.</span>
         <a href="/docs">API</a>
+        <a href="/licenses.txt">Licences</a>
         <span>Foretick {app.status.value?.version ?? ""}</span>
         <ForgetKey app={app} />
         <span class="right">

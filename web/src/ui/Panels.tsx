@@ -1,10 +1,9 @@
 import { signal } from "@preact/signals";
-import type { FeedHealth } from "../api/types.ts";
 import { count, short } from "../format/number.ts";
 import { age, moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
 
-const SIGN: Record<FeedHealth["state"], string> = {
+const SIGN: Record<string, string> = {
   connecting: "…",
   running: "●",
   stalled: "▲",
@@ -25,7 +24,7 @@ export function Feeds({ app }: { app: App }) {
             <p>
               <b>{f.name}</b>{" "}
               <span class={`feed-state ${f.state}`}>
-                <span aria-hidden="true">{SIGN[f.state]}</span> {f.state}
+                <span aria-hidden="true">{SIGN[f.state] ?? "…"}</span> {f.state}
               </span>{" "}
               {last > 0 && (
                 <span class="muted" title={utc(last)}>

@@ -1,6 +1,11 @@
 import type { App } from "../state/app.ts";
 
-const SIGN = { not_judged_yet: "…", better_than_naive: "▲", no_skill: "=", worse_than_naive: "▼" } as const;
+const SIGN: Record<string, string> = {
+  not_judged_yet: "…",
+  better_than_naive: "▲",
+  no_skill: "=",
+  worse_than_naive: "▼",
+};
 
 /** Law 5 in words. */
 export function Verdict({ app }: { app: App }) {
