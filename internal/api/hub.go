@@ -281,9 +281,11 @@ func (s *Server) frames(ctx context.Context, events []store.Event, want func(mar
 			continue
 		}
 		if ev.Kind == store.BarEvent {
-			if b := bars[ev.Seq]; b != nil {
-				out[i] = s.frame(ev.Seq, "bar", encodeBar(b))
+			b := bars[ev.Seq]
+			if b == nil {
+				return nil, fmt.Errorf("%w: the bar of event %d of %s", store.ErrNotFound, ev.Seq, ev.Series)
 			}
+			out[i] = s.frame(ev.Seq, "bar", encodeBar(b))
 			continue
 		}
 		out[i], err = s.entryFrame(ev, entries[entryKey{ev.Series, uint64(ev.Key)}], func(target market.Time) (scores []score.Score, err error) {
@@ -302,14 +304,14 @@ func (s *Server) frames(ctx context.Context, events []store.Event, want func(mar
 
 // loggedBars reads the bars of events by event number.
 func (s *Server) loggedBars(ctx context.Context, events []store.Event, want func(market.SeriesID) bool) (map[uint64]*store.BarRecord, error) {
-	n := 0
+	n, last := 0, uint64(0)
 	only := market.SeriesID("")
 	several := false
 	for i := range events {
 		if events[i].Kind == store.BarEvent && want(events[i].Series) {
 			n++
 			several = several || only != "" && only != events[i].Series
-			only = events[i].Series
+			only, last = events[i].Series, events[i].Seq
 		}
 	}
 	if n == 0 {
@@ -319,13 +321,16 @@ func (s *Server) loggedBars(ctx context.Context, events []store.Event, want func
 	if several {
 		id, limit = "", len(events)
 	}
-	recs, err := s.cfg.Store.BarLog(ctx, id, events[0].Seq-1, limit)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[uint64]*store.BarRecord, len(recs))
-	for i := range recs {
-		out[recs[i].Seq] = &recs[i]
+	out := make(map[uint64]*store.BarRecord, n)
+	for after := events[0].Seq - 1; after < last; {
+		recs, err := s.cfg.Store.BarLog(ctx, id, after, limit)
+		if err != nil || len(recs) == 0 {
+			return out, err
+		}
+		for i := range recs {
+			out[recs[i].Seq] = &recs[i]
+		}
+		after = recs[len(recs)-1].Seq // memory may give less than there is
 	}
 	return out, nil
 }

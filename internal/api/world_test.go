@@ -25,6 +25,7 @@ import (
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/sqlite"
 	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/internal/store/tail"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -41,7 +42,7 @@ const (
 // under the test's control.
 type world struct {
 	t     testing.TB
-	store *sqlite.Store
+	store store.Store
 	bus   *inproc.Bus
 	cfg   Config
 	srv   *Server
@@ -76,8 +77,34 @@ func (l *logBuffer) String() string {
 // newWorld starts a server with two series and no data. change adjusts the Config.
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
+	return newWorldOn(t, newStore(t), nil, change...)
+}
+
+func newStore(t testing.TB) store.Store {
+	t.Helper()
 	st, err := sqlite.Open(context.Background(), t.TempDir(), sqlite.Options{})
 	must(t, err)
+	return st
+}
+
+// inMemory starts a server whose store has its n newest events in memory too, as
+// foretick serve has.
+func inMemory(t testing.TB, n int) *world {
+	t.Helper()
+	st := tail.New(newStore(t), n, 1<<20)
+	return newWorldOn(t, st, st)
+}
+
+// onBoth runs a test with and without the newest events in memory. 37 of them are few
+// enough that readers fall off the end.
+func onBoth(t *testing.T, test func(*testing.T, *world)) {
+	t.Run("store", func(t *testing.T) { test(t, newWorld(t)) })
+	t.Run("memory", func(t *testing.T) { test(t, inMemory(t, 1<<14)) })
+	t.Run("little memory", func(t *testing.T) { test(t, inMemory(t, 37)) })
+}
+
+func newWorldOn(t testing.TB, st store.Store, recent store.Recent, change ...func(*Config)) *world {
+	t.Helper()
 	w := &world{t: t, store: st, bus: inproc.New(), logs: &logBuffer{}, chain: storetest.Chain{ID: amzn, Mode: ledger.Live}}
 	t.Cleanup(func() { must(t, st.Close()) })
 	for _, s := range []string{"AMZN", "BTC/USD"} {
@@ -85,7 +112,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	}
 	w.feeds = []feed.Health{{Name: "sim", Series: []market.SeriesID{amzn, slashed}, Simulated: true, State: feed.Running}}
 	w.cfg = Config{
-		Store: st, Bus: w.bus, Feeds: w.health, Default: amzn, Horizons: 5, Lookback: 7,
+		Store: st, Recent: recent, Bus: w.bus, Feeds: w.health, Default: amzn, Horizons: 5, Lookback: 7,
 		Models:  []Model{{Name: "naive", Description: "no change"}, {Name: "drift"}, {Name: "ewma", Champion: true}},
 		Predict: func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1] + 0.123456789, nil },
 		Ready:   w.isReady, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
@@ -94,8 +121,9 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 	for _, f := range change {
 		f(&w.cfg)
 	}
-	w.srv, err = New(w.cfg)
+	srv, err := New(w.cfg)
 	must(t, err)
+	w.srv = srv
 	w.serve()
 	return w
 }
