@@ -38,7 +38,7 @@ func read(t *testing.T, name string) *csv.File {
 		t.Fatal(err)
 	}
 	f := files[0]
-	const most = 1500 // bars: enough to fill every window, quick enough for the race detector
+	const most = 600 // bars: enough to fill every model's window, quick enough for the race detector
 	f.Bars = f.Bars[max(0, len(f.Bars)-most):]
 	return f
 }
@@ -281,7 +281,7 @@ func TestChainOfRealBars(t *testing.T) {
 				t.Fatalf("%s: %v", id, err)
 			}
 		}
-		if v.Forecasts() < 10_000 {
+		if v.Forecasts() < 5_000 {
 			t.Errorf("%s: %d forecasts", id, v.Forecasts())
 		}
 		for _, s := range r.scores {

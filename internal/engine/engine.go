@@ -105,6 +105,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	sub := e.cfg.Bus.Subscribe(1) // one is enough: a notice only says "look"
 	defer sub.Close()
 	if err := e.restoreAll(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	poll := time.NewTicker(time.Second) // notices may be lost
