@@ -113,27 +113,39 @@ func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, 
 }
 
 // consumed returns the newest bars that had been stepped when the log was read up
-// to event seq, oldest first.
+// to event seq, oldest first. More may be committed meanwhile: what is fresh is asked
+// again after the bars have been read, so that none of them is taken for consumed.
 func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64) ([]market.Bar, error) {
-	fresh := map[market.Time]bool{} // bars that were logged later
-	for after := seq; ; {
-		recs, err := e.cfg.Store.BarLog(ctx, id, after, batchBars)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range recs {
-			fresh[r.Start] = fresh[r.Start] || r.Revision == 0
-			after = r.Seq
-		}
-		if len(recs) == 0 {
-			break
-		}
-	}
-	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: track.DefaultWindow + len(fresh), Newest: true})
+	fresh, err := e.fresh(ctx, id, seq)
 	if err != nil {
+		return nil, err
+	}
+	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: track.DefaultWindow + len(fresh) + batchBars, Newest: true})
+	if err != nil {
+		return nil, err
+	}
+	if fresh, err = e.fresh(ctx, id, seq); err != nil {
 		return nil, err
 	}
 	bars = slices.DeleteFunc(bars, func(b market.Bar) bool { return fresh[b.Start] })
 	slices.Reverse(bars)
 	return bars, nil
+}
+
+// fresh returns the starts of the bars that were logged after event seq for the first
+// time.
+func (e *Engine) fresh(ctx context.Context, id market.SeriesID, seq uint64) (map[market.Time]bool, error) {
+	out := map[market.Time]bool{}
+	for {
+		recs, err := e.cfg.Store.BarLog(ctx, id, seq, batchBars)
+		if err != nil || len(recs) == 0 {
+			return out, err
+		}
+		for _, r := range recs {
+			if r.Revision == 0 {
+				out[r.Start] = true
+			}
+			seq = r.Seq
+		}
+	}
 }

@@ -1,0 +1,258 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/ewma"
+	"github.com/foretick/foretick/forecast/naive"
+	"github.com/foretick/foretick/internal/bus"
+	"github.com/foretick/foretick/internal/bus/inproc"
+	"github.com/foretick/foretick/internal/engine"
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/sqlite"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/track"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// flaky is a store whose commits of steps fail while broken is set.
+type flaky struct {
+	*sqlite.Store
+	broken atomic.Bool
+	failed atomic.Int64
+}
+
+func (f *flaky) CommitStep(ctx context.Context, steps ...store.Step) (uint64, error) {
+	if f.broken.Load() {
+		f.failed.Add(1)
+		return 0, store.ErrFull
+	}
+	return f.Store.CommitStep(ctx, steps...)
+}
+
+// rig is an engine on a real store.
+type rig struct {
+	t       *testing.T
+	store   *flaky
+	bus     bus.Bus
+	engine  *engine.Engine
+	metrics *prometheus.Registry
+	now     atomic.Int64
+	stop    func()
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, store: &flaky{Store: s}, bus: inproc.New()}
+	t.Cleanup(func() {
+		r.stop()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, series := range []market.Series{a, b} {
+		if err := s.PutSeries(t.Context(), store.SeriesRecord{Series: series, Mode: ledger.Live, Source: "test", Base: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.start()
+	return r
+}
+
+// start starts an engine, as a new process would.
+func (r *rig) start() {
+	r.t.Helper()
+	r.metrics = prometheus.NewRegistry()
+	e, err := engine.New(engine.Config{
+		Store: r.store, Bus: r.bus, Models: []forecast.Forecaster{naive.New(), ewma.New()}, Horizons: 3,
+		Calendars: func(market.Series) market.Calendar { return market.Always }, LateAfter: time.Second,
+		Now: func() time.Time { return time.UnixMicro(r.now.Load()) }, Metrics: r.metrics,
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.engine = e
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	r.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			r.t.Error(err)
+		}
+		r.stop = func() {}
+	}
+}
+
+var (
+	a = market.Series{Instrument: market.Instrument{Symbol: "A", Venue: "test"}, Interval: market.Second}
+	b = market.Series{Instrument: market.Instrument{Symbol: "B", Venue: "test"}, Interval: market.Second}
+)
+
+// feed commits bars from..to-1 of both series, telling the bus when told is true, and
+// returns the last event.
+func (r *rig) feed(from, to int, told bool) uint64 {
+	r.t.Helper()
+	var last uint64
+	for i := from; i < to; i++ {
+		start := market.Time(1_700_000_000+i) * 1_000_000
+		r.now.Store(int64(start) + 1_050_000)
+		var recs []store.BarRecord
+		for k, s := range []market.Series{a, b} {
+			p := 100 + float64((i*(7+k))%13)
+			recs = append(recs, store.BarRecord{Series: s.ID(), Bar: market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p}})
+		}
+		_, seq, err := r.store.CommitBars(r.t.Context(), recs)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		last = seq
+		if told {
+			r.bus.Publish(bus.Notice{Seq: seq, Kind: "bar"})
+			r.sync(seq)
+		}
+	}
+	return last
+}
+
+func (r *rig) sync(seq uint64) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer cancel()
+	if err := r.engine.Sync(ctx, seq); err != nil {
+		r.t.Fatalf("the engine did not reach event %d: %v (%v)", seq, err, r.engine.Err())
+	}
+}
+
+func (r *rig) head(s market.Series) ledger.Head {
+	r.t.Helper()
+	h, _, err := r.store.Head(r.t.Context(), s.ID())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return h
+}
+
+// want is the head that a single track reaches over the same bars.
+func want(t *testing.T, s market.Series, k, bars int) ledger.Head {
+	t.Helper()
+	tr, err := track.New(track.Config{Series: s, Mode: ledger.Live, Horizons: 3, Models: []forecast.Forecaster{naive.New(), ewma.New()}, LateAfter: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range bars {
+		start := market.Time(1_700_000_000+i) * 1_000_000
+		p := 100 + float64((i*(7+k))%13)
+		bar := market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p}
+		if _, err := tr.Advance(t.Context(), track.Input{Bar: bar}, start+1_050_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tr.Head()
+}
+
+func TestStepsEveryBarOnce(t *testing.T) {
+	r := newRig(t)
+	r.feed(0, 60, true)
+	for k, s := range []market.Series{a, b} {
+		if got, want := r.head(s), want(t, s, k, 60); got != want {
+			t.Errorf("%s: head %v, want %v", s.ID(), got, want)
+		}
+	}
+	n, err := testutil.GatherAndCount(r.metrics, "foretick_forecasts_total")
+	if err != nil || n == 0 {
+		t.Errorf("no forecasts are counted: %v", err)
+	}
+}
+
+// TestRestartGoesOn stops the engine, commits nothing meanwhile, and starts it again:
+// the chain does not show it.
+func TestRestartGoesOn(t *testing.T) {
+	r := newRig(t)
+	for from := 0; from < 90; from += 15 {
+		r.feed(from, from+15, true)
+		r.stop()
+		r.start()
+	}
+	if got, want := r.head(a), want(t, a, 0, 90); got != want {
+		t.Errorf("head %v, want %v", got, want)
+	}
+}
+
+// TestBarsWithoutNotice commits bars while nobody tells the engine, as when it was
+// killed between the two transactions: the next start steps them.
+func TestBarsWithoutNotice(t *testing.T) {
+	r := newRig(t)
+	r.feed(0, 40, true)
+	r.stop()
+	last := r.feed(40, 45, false)
+	r.start()
+	r.sync(last)
+	entries, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 45 {
+		t.Errorf("%d of 45 bars were forecast", len(entries))
+	}
+	// They are stepped at the time of the restart: the horizons whose targets had ended
+	// are recorded as missed, never issued.
+	e, err := ledger.Decode(entries[40].Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Issue.Forecasts) != 0 || len(e.Issue.Abstentions) == 0 {
+		t.Errorf("a bar of 5 s ago: %d forecasts, %d abstentions", len(e.Issue.Forecasts), len(e.Issue.Abstentions))
+	}
+	var v ledger.Verifier
+	all, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if err := v.Add(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStoreFailure lets the commits fail for a while: nothing is lost or doubled, and
+// the reason can be asked for.
+func TestStoreFailure(t *testing.T) {
+	r := newRig(t)
+	r.feed(0, 30, true)
+	r.store.broken.Store(true)
+	last := r.feed(30, 32, false)
+	r.bus.Publish(bus.Notice{Seq: last})
+	for r.store.failed.Load() < 2 {
+		time.Sleep(time.Millisecond) // real store, real time: until it has tried twice
+	}
+	if err := r.engine.Err(); !errors.Is(err, store.ErrFull) {
+		t.Errorf("Err is %v", err)
+	}
+	r.store.broken.Store(false)
+	r.sync(last)
+	r.feed(32, 60, true)
+	if err := r.engine.Err(); err != nil {
+		t.Errorf("Err is %v", err)
+	}
+	entries, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}})
+	if err != nil || len(entries) != 60 {
+		t.Errorf("%d of 60 bars were forecast, %v", len(entries), err)
+	}
+}
