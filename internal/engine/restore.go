@@ -114,13 +114,14 @@ func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, 
 
 // consumed returns the newest bars that had been stepped when the log was read up
 // to event seq, oldest first. More may be committed meanwhile: what is fresh is asked
-// again after the bars have been read, so that none of them is taken for consumed.
+// again after the bars have been read, so that none of them is taken for consumed (64
+// at most are read in vain).
 func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64) ([]market.Bar, error) {
 	fresh, err := e.fresh(ctx, id, seq)
 	if err != nil {
 		return nil, err
 	}
-	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: track.DefaultWindow + len(fresh) + batchBars, Newest: true})
+	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: track.DefaultWindow + len(fresh) + 64, Newest: true})
 	if err != nil {
 		return nil, err
 	}

@@ -95,6 +95,7 @@ describe("times", () => {
   it("says before and after", () => {
     expect(opened(48.2)).toBe("48 ms after its bar opened");
     expect(opened(-941.7)).toBe("942 ms before its bar opens");
+    expect(opened(0)).toBe("as its bar opened");
     expect(opened(-120_000)).toBe("2 min before its bar opens");
   });
 

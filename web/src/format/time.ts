@@ -71,6 +71,7 @@ export function age(milliseconds: number): string {
 /** How far ahead something was sealed: "48 ms after it opened", "1.2 s before it opened". */
 export function opened(milliseconds: number): string {
   const a = Math.abs(milliseconds);
+  if (a < 0.5) return "as its bar opened";
   const much = a < 1000 ? `${Math.round(a)} ms` : age(a);
   return milliseconds > 0 ? `${much} after its bar opened` : `${much} before its bar opens`;
 }
