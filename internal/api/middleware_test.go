@@ -24,7 +24,7 @@ func keys(t testing.TB) *Keys {
 }
 
 func TestKeysAreNeeded(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Keys = keys(t) }).fill(2)
+	w := newWorld(t, func(c *Config) { c.Keys = keys(t) }).history(2)
 	guarded := []string{"GET /v1/status", "GET /v1/series", "GET " + of(amzn, "/bars"), "GET /v1/stream", "GET /stock_data", "POST /predict", "POST /predict_next_price", "GET /metrics",
 		"GET /%76%31/status", "GET /v1/../v1/status"}
 	for _, route := range guarded {
@@ -163,7 +163,7 @@ func TestRequestID(t *testing.T) {
 }
 
 func TestGzip(t *testing.T) {
-	w := newWorld(t).fill(40)
+	w := newWorld(t).history(40)
 	path := of(amzn, "/bars")
 	plain := w.do("GET", path, "", "Accept-Encoding", "identity")
 	zipped := w.do("GET", path, "", "Accept-Encoding", "br, gzip;q=0.8")

@@ -20,7 +20,7 @@ const seven = `{"prices":[1,2,3,4,5,6,7.5]}`
 func TestStockData(t *testing.T) {
 	w := newWorld(t)
 	wantProblem(t, w.do("GET", "/stock_data", ""), 404, "no bar yet")
-	w.fill(4)
+	w.history(4)
 	last, err := w.store.LastEvent(t.Context())
 	must(t, err)
 	b := storetest.Bar(amzn, 3, 0)

@@ -12,7 +12,7 @@ import (
 // Whatever goes wrong is answered as a problem that says what to do, and what the
 // client sent is not sent back.
 func TestProblems(t *testing.T) {
-	w := newWorld(t).fill(2)
+	w := newWorld(t).history(2)
 	long := strings.Repeat("Q", 3000)
 	for _, c := range []struct {
 		name, method, path string

@@ -17,7 +17,7 @@ import (
 )
 
 func TestStatus(t *testing.T) {
-	w := newWorld(t).fill(3)
+	w := newWorld(t).history(3)
 	s := get200[Status](w, "/v1/status")
 	want := Status{Version: "v1.2.3", Epoch: w.store.Epoch(), Mode: "live", Simulated: true, StartedAt: w.srv.started, Now: s.Now, DefaultSeries: amzn, FeedsOK: true, Ready: true}
 	if s != want || s.Now < s.StartedAt {
@@ -39,7 +39,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestSeriesAndInstruments(t *testing.T) {
-	w := newWorld(t).fill(3)
+	w := newWorld(t).history(3)
 	list := get200[struct{ Items []SeriesInfo }](w, "/v1/series").Items
 	if len(list) != 2 || list[0].ID != amzn || !list[0].Default || list[0].LastBar == nil || list[0].LastBar.Close != storetest.Bar(amzn, 2, 0).Close ||
 		*list[0].FirstBar != storetest.Bar(amzn, 0, 0).Start || list[0].IntervalSeconds != 1 || list[0].Horizons != 5 || len(list[0].Models) != 3 {
@@ -57,7 +57,7 @@ func TestSeriesAndInstruments(t *testing.T) {
 
 // Pages put together are the whole, in either order and whatever their size.
 func TestBarsPageByPage(t *testing.T) {
-	w := newWorld(t).fill(60)
+	w := newWorld(t).history(60)
 	for _, order := range []string{"asc", "desc"} {
 		for _, limit := range []int{1, 7, 59, 60, 5000} {
 			t.Run(fmt.Sprintf("%s by %d", order, limit), func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestBarsPageByPage(t *testing.T) {
 }
 
 func TestBarsByTime(t *testing.T) {
-	w := newWorld(t).fill(30)
+	w := newWorld(t).history(30)
 	at := func(i int) market.Time { return storetest.Bar(amzn, i, 0).Start }
 	for _, c := range []struct {
 		name, query string
@@ -151,7 +151,7 @@ func TestBarsAroundTheEpoch(t *testing.T) {
 
 // A cursor moves inside from and to, whatever it says.
 func TestCursorStaysInsideTheRange(t *testing.T) {
-	w := newWorld(t).fill(30)
+	w := newWorld(t).history(30)
 	at := func(i int) market.Time { return storetest.Bar(amzn, i, 0).Start }
 	for _, q := range []string{"order=desc&to=" + at(5).String() + "&cursor=" + encodeCursor(int64(at(25))), "order=asc&from=" + at(25).String() + "&cursor=" + encodeCursor(int64(at(3)))} {
 		if n := len(get200[BarPage](w, of(amzn, "/bars?"+q)).Items); n != 5 {
@@ -161,7 +161,7 @@ func TestCursorStaysInsideTheRange(t *testing.T) {
 }
 
 func TestForecasts(t *testing.T) {
-	w := newWorld(t).fill(30)
+	w := newWorld(t).history(30)
 	type page struct {
 		Items []map[string]any
 		Next  string `json:"next_cursor"`
@@ -220,7 +220,7 @@ func TestForecasts(t *testing.T) {
 }
 
 func TestLedger(t *testing.T) {
-	w := newWorld(t).fill(10)
+	w := newWorld(t).history(10)
 	a := w.do("GET", of(amzn, "/ledger"), "")
 	var head struct {
 		Seq     uint64
@@ -236,7 +236,7 @@ func TestLedger(t *testing.T) {
 			t.Errorf("If-None-Match %s: %d %s", tag, b.StatusCode, b.body)
 		}
 	}
-	w.fill(1)
+	w.history(1)
 	if b := w.do("GET", of(amzn, "/ledger"), "", "If-None-Match", a.Header.Get("ETag")); b.StatusCode != 200 {
 		t.Errorf("a moved head: %d", b.StatusCode)
 	}
@@ -274,7 +274,7 @@ func TestLedger(t *testing.T) {
 }
 
 func TestGaps(t *testing.T) {
-	w := newWorld(t).fill(6)
+	w := newWorld(t).history(6)
 	from := storetest.Bar(amzn, 5, 0).End
 	s := w.chain.Seal(ledger.Entry{At: from + 9e6, Gap: &ledger.GapBody{Span: market.Span{Start: from, End: from + 4e6}, Bars: 4, Missed: 60, Reason: "no data was received"}})
 	_, err := w.store.CommitStep(t.Context(), store.Step{Series: amzn, Entries: []ledger.Sealed{s}})

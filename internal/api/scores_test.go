@@ -52,7 +52,7 @@ func text(t testing.TB, v any) string {
 
 // The table follows what is stored: empty, growing, revised.
 func TestAccuracy(t *testing.T) {
-	w := newWorld(t).fill(3)
+	w := newWorld(t).history(3)
 	none := get200[Accuracy](w, of(amzn, "/accuracy"))
 	if none.AsOf != nil || len(none.Models) != 3 || len(none.Models[0].Windows) != 6 {
 		t.Fatalf("without scores: %+v", none)
@@ -63,7 +63,7 @@ func TestAccuracy(t *testing.T) {
 		}
 	}
 	for range 4 {
-		w.fill(9)
+		w.history(9)
 		for h := 1; h <= 5; h++ {
 			wantAccuracy(t, w, h)
 		}
@@ -80,7 +80,7 @@ func TestAccuracy(t *testing.T) {
 }
 
 func TestAccuracyAskedByManyAtOnce(t *testing.T) {
-	w := newWorld(t).fill(30)
+	w := newWorld(t).history(30)
 	var group sync.WaitGroup
 	for i := range 12 {
 		group.Go(func() {
@@ -90,13 +90,13 @@ func TestAccuracyAskedByManyAtOnce(t *testing.T) {
 			}
 		})
 	}
-	w.fill(5)
+	w.history(5)
 	group.Wait()
 	wantAccuracy(t, w, 1)
 }
 
 func TestBoardsAreBounded(t *testing.T) {
-	w := newWorld(t).fill(8)
+	w := newWorld(t).history(8)
 	b := w.srv.boards
 	for i := range maxBoards * 2 {
 		if _, _, err := b.windows(t.Context(), boardKey{amzn, fmt.Sprint("m", i), 1}); err != nil {
@@ -109,7 +109,7 @@ func TestBoardsAreBounded(t *testing.T) {
 }
 
 func TestScores(t *testing.T) {
-	w := newWorld(t).fill(40)
+	w := newWorld(t).history(40)
 	var all []score.Score
 	must(t, w.store.EachScore(t.Context(), amzn, store.ScoreQuery{}, func(s *score.Score) bool { all = append(all, *s); return true }))
 	type page struct {
@@ -172,7 +172,7 @@ func (c *commitBetween) EachScore(ctx context.Context, id market.SeriesID, q sto
 func TestNoForecastIsVoidInPassing(t *testing.T) {
 	c := &commitBetween{}
 	w := newWorld(t, func(cfg *Config) { c.Store, cfg.Store = cfg.Store, c })
-	w.fill(10)
+	w.history(10)
 	c.tick = func() { w.tick(true) }
 	for _, f := range get200[struct{ Items []Forecast }](w, of(amzn, "/forecasts?limit=1")).Items {
 		if f.Status != "open" {

@@ -170,6 +170,13 @@ func (w *world) tick(quiet bool) {
 	_, last, err := w.store.CommitBars(context.Background(), []store.BarRecord{storetest.Bar(amzn, i, 0)})
 	must(w.t, err)
 	w.tell(quiet, last)
+	last, err = w.store.CommitStep(context.Background(), w.step(i))
+	must(w.t, err)
+	w.tell(quiet, last)
+}
+
+// step is what bar i causes.
+func (w *world) step(i int) store.Step {
 	step := store.Step{Series: amzn}
 	if w.chain.Head.Seq == 0 {
 		step.Entries = append(step.Entries, w.chain.Genesis())
@@ -183,9 +190,28 @@ func (w *world) tick(quiet bool) {
 		step.Scores = storetest.Scores(i, 0, 3, 5)
 	}
 	step.Entries = append(step.Entries, w.chain.Issue(i, 3, 5))
-	last, err = w.store.CommitStep(context.Background(), step)
+	return step
+}
+
+// history commits n bars and their steps at once, for tests that only read.
+func (w *world) history(n int) *world {
+	w.t.Helper()
+	var bars []store.BarRecord
+	all := store.Step{Series: amzn}
+	for ; n > 0; n-- {
+		if i := w.bars; i != absent {
+			bars = append(bars, storetest.Bar(amzn, i, 0))
+			s := w.step(i)
+			all.Entries, all.Scores = append(all.Entries, s.Entries...), append(all.Scores, s.Scores...)
+		}
+		w.bars++
+	}
+	_, _, err := w.store.CommitBars(context.Background(), bars)
 	must(w.t, err)
-	w.tell(quiet, last)
+	last, err := w.store.CommitStep(context.Background(), all)
+	must(w.t, err)
+	w.tell(false, last)
+	return w
 }
 
 func (w *world) tell(quiet bool, seq uint64) {
