@@ -115,8 +115,10 @@ describe("the dashboard over recorded prices", { timeout: 240_000 }, () => {
     await until("bars", async () => (await attr(page, ".chart", "data-bars")) >= 1500);
     const first = await attr(page, ".chart", "data-first");
     await page.locator(".chart .canvas").focus();
-    for (let i = 0; i < 25; i++) await page.keyboard.press("Shift+ArrowLeft");
-    await until("older bars", async () => (await attr(page, ".chart", "data-first")) < first);
+    await until("older bars", async () => {
+      await page.keyboard.press("Shift+ArrowLeft");
+      return (await attr(page, ".chart", "data-first")) < first;
+    });
     assert.equal(await attr(page, ".chart", "data-bars"), 1943);
     const from = Date.parse("2019-02-11T15:00:00Z") / 1000;
     const to = Date.parse("2019-02-11T17:00:00Z") / 1000;

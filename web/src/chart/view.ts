@@ -268,6 +268,8 @@ export class ChartView implements ChartListener {
     if (r === null) return;
     const by = (r.to - r.from) * part;
     this.showLogical(r.from + by, r.to + by);
+    // At the very edge nothing moves, and nothing would be reported.
+    this.#wantOlder({ from: r.from + by });
   }
 
   zoom(factor: number): void {
@@ -280,9 +282,14 @@ export class ChartView implements ChartListener {
     if (r === null) return;
     this.#events.visible({ from: r.from, to: r.to });
     if (!this.#placed) return;
-    if (r.from < 60 && this.#app.canLoadOlder) void this.#app.older();
+    this.#wantOlder(r);
     clearTimeout(this.#rangeTimer);
     this.#rangeTimer = setTimeout(() => this.#remember(r), 400);
+  }
+
+  /** Loads older bars when the oldest that are there come into sight. */
+  #wantOlder(r: { from: number } | null): void {
+    if (this.#placed && r !== null && r.from < 60 && this.#app.canLoadOlder) void this.#app.older();
   }
 
   #remember(r: LogicalRange): void {
