@@ -180,7 +180,7 @@ func (a *App) Run(ctx context.Context) error {
 	if reason == nil {
 		reason = err
 		// What was committed last is still forecast and judged.
-		if err := a.engine.Sync(limit, a.last.Load()); err != nil {
+		if err := a.Settle(limit); err != nil {
 			a.deps.Log.Warn("the last bars are forecast at the next start", "err", err)
 		}
 	}
@@ -281,6 +281,9 @@ func calendars(info feed.Info) func(market.Series) market.Calendar {
 
 // Feeds is the condition of every feed.
 func (a *App) Feeds() []feed.Health { return a.ingest.Health() }
+
+// Settle waits until everything that was committed has been forecast and judged.
+func (a *App) Settle(ctx context.Context) error { return a.engine.Sync(ctx, a.last.Load()) }
 
 // About says in a few words what is being watched.
 func (a *App) About() string {

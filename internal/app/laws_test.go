@@ -97,6 +97,9 @@ func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	if err := a.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
 	stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
