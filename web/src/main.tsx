@@ -3,6 +3,7 @@ import { App } from "./state/app.ts";
 import "./style/base.css";
 import "./style/layout.css";
 import "./style/parts.css";
+import "./style/chart.css";
 import { Page } from "./ui/Page.tsx";
 
 const app = new App();
