@@ -14,6 +14,20 @@ type conn struct {
 	stmts map[string]*sqlite.Stmt
 }
 
+// ballast holds a block of every size class that the allocator below SQLite has. It
+// returns a page to the system as soon as the last block in it is freed, so that
+// reading large rows one after the other would map and unmap memory for each.
+func (c *conn) ballast() error {
+	for size := 1 << 10; size <= 16<<10; size *= 2 {
+		stmt, err := c.prepare(fmt.Sprintf("SELECT ? /* %d */", size))
+		if err != nil {
+			return err
+		}
+		stmt.BindBytes(1, make([]byte, size-64))
+	}
+	return nil
+}
+
 func (c *conn) prepare(query string) (*sqlite.Stmt, error) {
 	if stmt := c.stmts[query]; stmt != nil {
 		return stmt, nil

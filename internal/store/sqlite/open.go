@@ -165,6 +165,9 @@ func connect(path string, cache int) (*conn, error) {
 		return nil, err
 	}
 	conn := &conn{Conn: raw, stmts: map[string]*sqlite.Stmt{}}
+	if err := conn.ballast(); err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
 	conn.SetBusyTimeout(busyTimeout)
 	for _, p := range []string{
 		fmt.Sprintf("PRAGMA page_size=%d", pageSize), // has effect on a new file only

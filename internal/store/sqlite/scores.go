@@ -17,7 +17,7 @@ const (
 	maxRecentScores = 120
 	// segmentScores is the size that filed segments have at least, as far as there
 	// are scores; targets are not divided.
-	segmentScores = 512
+	segmentScores = 256
 )
 
 // recentID is the row of a series' k-th step.
@@ -154,7 +154,7 @@ func (s *Store) EachScore(ctx context.Context, key market.SeriesID, q store.Scor
 			return err
 		}
 		from, to, _ := bounds(store.Range{From: q.From, To: q.To})
-		var r segmentReader
+		r := segmentReader{model: q.Model, horizon: q.Horizon}
 		var out score.Score // f may change it
 		var buf []byte
 		var bad error
@@ -162,7 +162,7 @@ func (s *Store) EachScore(ctx context.Context, key market.SeriesID, q store.Scor
 		visit := func(row *sqlite.Stmt) bool {
 			buf = column(row, 0, buf)
 			bad = r.each(buf, func(sc *score.Score) bool {
-				if (q.Model == "" || sc.Model == q.Model) && (q.Horizon == 0 || sc.Horizon == q.Horizon) && int64(sc.Target) >= from && int64(sc.Target) < to {
+				if int64(sc.Target) >= from && int64(sc.Target) < to {
 					out = *sc
 					more = f(&out)
 				}

@@ -120,6 +120,9 @@ func appendSegment(b []byte, list []*score.Score) []byte {
 
 // segmentReader reads segments one after the other; names are shared among them.
 type segmentReader struct {
+	model   string // only scores of this model, if any
+	horizon int    // only scores of this horizon, unless 0
+
 	names map[string]string
 	list  []scoreName
 	b     []byte
@@ -127,6 +130,11 @@ type segmentReader struct {
 }
 
 func (r *segmentReader) uvarint() uint64 {
+	if len(r.b) > 0 && r.b[0] < 0x80 {
+		v := r.b[0]
+		r.b = r.b[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 {
 		r.bad, r.b = true, nil
@@ -159,8 +167,8 @@ func (r *segmentReader) name() string {
 	return s
 }
 
-// each calls f for the scores of a segment until it returns false. The pointer is
-// valid during the call; f must not change what it points to.
+// each calls f for the scores of a segment that r is to read until f returns false.
+// The pointer is valid during the call; f must not change what it points to.
 func (r *segmentReader) each(body []byte, f func(*score.Score) bool) error {
 	r.b, r.bad, r.list = body, false, r.list[:0]
 	for n := r.uvarint(); n > 0 && !r.bad; n-- {
@@ -199,6 +207,9 @@ func (r *segmentReader) each(body []byte, f func(*score.Score) bool) error {
 		}
 		if r.bad {
 			break
+		}
+		if r.model != "" && s.Model != r.model || r.horizon != 0 && s.Horizon != r.horizon {
+			continue
 		}
 		setNumbers(&s, &v)
 		if !f(&s) {
