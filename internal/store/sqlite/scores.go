@@ -15,9 +15,11 @@ const (
 	slots = 32
 	// maxRecentScores bounds the scores of one row there, so that it fits a page.
 	maxRecentScores = 120
-	// segmentScores is the size that filed segments have at least, as far as there
-	// are scores; targets are not divided.
-	segmentScores = 256
+	// maxRow is the size of a row of score in bytes, and rowScores about that in
+	// scores. Targets are not divided. Larger blobs cost the allocator below SQLite a
+	// call to the system each.
+	maxRow    = 14 << 10
+	rowScores = 256
 )
 
 // recentID is the row of a series' k-th step.
@@ -47,41 +49,51 @@ func (w *writer) putScores(c *chain, s *step) error {
 		return err
 	}
 	if fresh {
-		return w.addSegments(c, s.scores)
+		return w.addScores(c, s.scores)
 	}
 	return w.mergeScores(c, s.scores)
 }
 
-// fileScores moves the recent scores of a series into segments.
+// fileScores moves the recent scores of a series into rows of their own, as they
+// are: each row of score holds several segments.
 func (w *writer) fileScores(c *chain) error {
-	w.scores = w.scores[:0]
+	row, first := w.buf[:0], int64(0)
 	var r segmentReader
+	var bad error
 	for ; c.recent > 0; c.recent-- {
-		var bad error
-		err := each(w.conn, sqlRecent, func(row *sqlite.Stmt) bool {
-			w.buf = column(row, 0, w.buf)
-			w.scores, bad = r.all(w.scores, w.buf)
+		err := each(w.conn, sqlRecent, func(stmt *sqlite.Stmt) bool {
+			w.segment = column(stmt, 0, w.segment)
+			if len(row) > 0 && len(row)+len(w.segment) > maxRow {
+				bad = exec(w.conn, sqlAddScores, c.series, first, row)
+				row = row[:0]
+			}
+			if len(row) == 0 {
+				bad = joinFirst(bad, r.each(w.segment, func(s *score.Score) bool { first = int64(s.Target); return false }))
+			}
+			row = appendPart(row, w.segment)
 			return true
 		}, recentID(c.series, c.steps-c.recent))
-		if err == nil {
-			err = bad
-		}
-		if err != nil {
+		if err := joinFirst(err, bad); err != nil {
 			return err
 		}
 	}
-	return w.addSegments(c, pointers(nil, w.scores))
+	w.buf = row
+	if len(row) == 0 {
+		return nil
+	}
+	return exec(w.conn, sqlAddScores, c.series, first, row)
 }
 
-// addSegments files ordered scores whose targets no segment covers.
-func (w *writer) addSegments(c *chain, list []*score.Score) error {
+// addScores files ordered scores of targets that no row covers.
+func (w *writer) addScores(c *chain, list []*score.Score) error {
 	for len(list) > 0 {
-		n := min(segmentScores, len(list))
+		n := min(rowScores, len(list))
 		for n < len(list) && list[n].Target == list[n-1].Target {
 			n++
 		}
-		w.buf = appendSegment(w.buf[:0], list[:n])
-		if err := exec(w.conn, sqlAddSegment, c.series, int64(list[0].Target), w.buf); err != nil {
+		w.segment = appendSegment(w.segment[:0], list[:n])
+		w.buf = appendPart(w.buf[:0], w.segment)
+		if err := exec(w.conn, sqlAddScores, c.series, int64(list[0].Target), w.buf); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -93,11 +105,11 @@ func (w *writer) addSegments(c *chain, list []*score.Score) error {
 func (w *writer) mergeScores(c *chain, list []*score.Score) error {
 	for len(list) > 0 {
 		target := int64(list[0].Target)
-		first, ok, err := optional(w.conn, sqlSegmentOf, c.series, target)
+		first, ok, err := optional(w.conn, sqlScoresOf, c.series, target)
 		if err != nil {
 			return err
 		}
-		next, bounded, err := optional(w.conn, sqlNextSegment, c.series, target)
+		next, bounded, err := optional(w.conn, sqlNextScores, c.series, target)
 		if err != nil {
 			return err
 		}
@@ -112,15 +124,15 @@ func (w *writer) mergeScores(c *chain, list []*score.Score) error {
 		if ok {
 			var old []score.Score
 			var bad error
-			err := each(w.conn, sqlSegment, func(row *sqlite.Stmt) bool {
-				old, bad = new(segmentReader).all(nil, column(row, 0, nil))
+			err := each(w.conn, sqlScoresAt, func(row *sqlite.Stmt) bool {
+				old, bad = new(segmentReader).allParts(column(row, 0, nil))
 				return true
 			}, c.series, first)
 			if err == nil {
 				err = bad
 			}
 			if err == nil {
-				err = exec(w.conn, sqlDelSegment, c.series, first)
+				err = exec(w.conn, sqlDelScores, c.series, first)
 			}
 			if err != nil {
 				return err
@@ -129,7 +141,7 @@ func (w *writer) mergeScores(c *chain, list []*score.Score) error {
 			merged, replaced = mergeScores(pointers(nil, old), list[:n])
 			c.scoreRevision += replaced
 		}
-		if err := w.addSegments(c, merged); err != nil {
+		if err := w.addScores(c, merged); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -159,9 +171,8 @@ func (s *Store) EachScore(ctx context.Context, key market.SeriesID, q store.Scor
 		var buf []byte
 		var bad error
 		more := true
-		visit := func(row *sqlite.Stmt) bool {
-			buf = column(row, 0, buf)
-			bad = r.each(buf, func(sc *score.Score) bool {
+		visit := func(segment []byte) bool {
+			bad = r.each(segment, func(sc *score.Score) bool {
 				if int64(sc.Target) >= from && int64(sc.Target) < to {
 					out = *sc
 					more = f(&out)
@@ -170,19 +181,27 @@ func (s *Store) EachScore(ctx context.Context, key market.SeriesID, q store.Scor
 			})
 			return more && bad == nil
 		}
-		start, ok, err := optional(conn, sqlSegmentOf, id, from)
+		start, ok, err := optional(conn, sqlScoresOf, id, from)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			start = from
 		}
-		if err := each(conn, sqlSegments, visit, id, start, to); err != nil || bad != nil || !more {
+		err = each(conn, sqlScores, func(row *sqlite.Stmt) bool {
+			buf = column(row, 0, buf)
+			bad = joinFirst(eachPart(buf, visit), bad)
+			return more && bad == nil
+		}, id, start, to)
+		if err != nil || bad != nil || !more {
 			return joinFirst(err, bad)
 		}
 		c, err := readChain(conn, id)
 		for k := c.steps - c.recent; k < c.steps && more && err == nil && bad == nil; k++ {
-			err = each(conn, sqlRecent, visit, recentID(id, k))
+			err = each(conn, sqlRecent, func(row *sqlite.Stmt) bool {
+				buf = column(row, 0, buf)
+				return visit(buf)
+			}, recentID(id, k))
 		}
 		return joinFirst(err, bad)
 	})

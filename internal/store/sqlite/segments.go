@@ -228,6 +228,35 @@ func (r *segmentReader) all(list []score.Score, body []byte) ([]score.Score, err
 	return list, err
 }
 
+// A row of table score is a list of segments, each after its length as uvarint.
+func appendPart(row, segment []byte) []byte {
+	return append(binary.AppendUvarint(row, uint64(len(segment))), segment...)
+}
+
+// eachPart calls f for the segments of a row until it returns false.
+func eachPart(row []byte, f func(segment []byte) bool) error {
+	for len(row) > 0 {
+		size, n := binary.Uvarint(row)
+		if n <= 0 || size > uint64(len(row)-n) {
+			return fmt.Errorf("%w: a row of scores cannot be read", store.ErrCorrupt)
+		}
+		if !f(row[n : n+int(size)]) {
+			return nil
+		}
+		row = row[n+int(size):]
+	}
+	return nil
+}
+
+// allParts returns the scores of a row.
+func (r *segmentReader) allParts(row []byte) (list []score.Score, err error) {
+	bad := eachPart(row, func(segment []byte) bool {
+		list, err = r.all(list, segment)
+		return err == nil
+	})
+	return list, joinFirst(bad, err)
+}
+
 // mergeScores merges two ordered lists; a score of next takes the place of its
 // equal in old. replaced counts those that differ from what they replace.
 func mergeScores(old, next []*score.Score) (merged []*score.Score, replaced uint64) {

@@ -92,6 +92,19 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
+func FuzzRow(f *testing.F) {
+	one := appendSegment(nil, sortedScores(storetest.Scores(7, 1, 3, 5)))
+	f.Add([]byte{})
+	f.Add(appendPart(nil, one))
+	f.Add(appendPart(appendPart(nil, one), one)[:len(one)+40])
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := new(segmentReader).allParts(b); err != nil && !errors.Is(err, store.ErrCorrupt) {
+			t.Fatal(err)
+		}
+	})
+}
+
 func FuzzPlaces(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1})

@@ -51,15 +51,15 @@ const (
 	sqlEntryPlaces    = entryPlaces
 	sqlEntryPlacesNew = entryPlaces + ` DESC`
 
-	sqlPutRecent  = `INSERT OR REPLACE INTO score_recent (id, body) VALUES (?, ?)`
-	sqlRecent     = `SELECT body FROM score_recent WHERE id = ?`
-	sqlAddSegment = `INSERT INTO score (series, first, body) VALUES (?, ?, ?)`
-	sqlDelSegment = `DELETE FROM score WHERE series = ? AND first = ?`
-	sqlSegments   = `SELECT body FROM score WHERE series = ? AND first >= ? AND first < ? ORDER BY first`
-	// The segment that a target belongs to starts at or before it.
-	sqlSegmentOf   = `SELECT max(first) FROM score WHERE series = ? AND first <= ?`
-	sqlNextSegment = `SELECT min(first) FROM score WHERE series = ? AND first > ?`
-	sqlSegment     = `SELECT body FROM score WHERE series = ? AND first = ?`
+	sqlPutRecent = `INSERT OR REPLACE INTO score_recent (id, body) VALUES (?, ?)`
+	sqlRecent    = `SELECT body FROM score_recent WHERE id = ?`
+	sqlAddScores = `INSERT INTO score (series, first, body) VALUES (?, ?, ?)`
+	sqlDelScores = `DELETE FROM score WHERE series = ? AND first = ?`
+	sqlScores    = `SELECT body FROM score WHERE series = ? AND first >= ? AND first < ? ORDER BY first`
+	// The row that a target belongs to starts at or before it.
+	sqlScoresOf   = `SELECT max(first) FROM score WHERE series = ? AND first <= ?`
+	sqlNextScores = `SELECT min(first) FROM score WHERE series = ? AND first > ?`
+	sqlScoresAt   = `SELECT body FROM score WHERE series = ? AND first = ?`
 
 	sqlAddReject   = `INSERT INTO quarantine (digest, at, source, instrument, line, raw, reason) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`
 	sqlRejects     = `SELECT num, at, source, instrument, line, raw, reason FROM quarantine WHERE num < ? ORDER BY num DESC LIMIT ?`

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"zombiezen.com/go/sqlite"
 
@@ -40,10 +43,7 @@ func (s *Store) CommitStep(ctx context.Context, steps ...store.Step) (last uint6
 	if len(steps) > 1 {
 		op = fmt.Sprintf("commit steps of %d series", len(steps))
 	}
-	ready := make([]step, len(steps))
-	for i := range steps {
-		ready[i] = prepare(&steps[i])
-	}
+	ready := prepareAll(steps)
 	var failed []error
 	err = s.write(ctx, op, func(w *writer) error {
 		last, failed = 0, nil
@@ -67,6 +67,31 @@ func (s *Store) CommitStep(ctx context.Context, steps ...store.Step) (last uint6
 		return last, fmt.Errorf("%s: %w", op, errors.Join(failed...))
 	}
 	return last, nil
+}
+
+// prepareAll prepares steps on all processors.
+func prepareAll(steps []store.Step) []step {
+	ready := make([]step, len(steps))
+	const share = 32 // as many are not worth a goroutine
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	work := func() {
+		for {
+			from := int(next.Add(share)) - share
+			if from >= len(steps) {
+				return
+			}
+			for i := from; i < min(from+share, len(steps)); i++ {
+				ready[i] = prepare(&steps[i])
+			}
+		}
+	}
+	for range min(runtime.GOMAXPROCS(0), (len(steps)-1)/share+1) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	return ready
 }
 
 // prepare reads the sealed entries and checks that they are consecutive.

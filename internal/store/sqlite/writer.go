@@ -11,7 +11,6 @@ import (
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
-	"github.com/foretick/foretick/score"
 )
 
 // maxGroup bounds the requests of one transaction.
@@ -124,16 +123,15 @@ func (s *Store) end() error {
 // writer is the state of the writing goroutine. What it remembers of the database
 // is forgotten when a transaction is rolled back.
 type writer struct {
-	conn      *conn
-	wrote     bool // the request that runs has changed something
-	maxLog    int
-	logged    int // bytes written since the last checkpoint, about
-	lastEvent uint64
-	ids       map[market.SeriesID]int64
-	chains    map[int64]*chain
-	moved     []*chain      // by this transaction
-	scores    []score.Score // scratch
-	buf       []byte        // scratch
+	conn         *conn
+	wrote        bool // the request that runs has changed something
+	maxLog       int
+	logged       int // bytes written since the last checkpoint, about
+	lastEvent    uint64
+	ids          map[market.SeriesID]int64
+	chains       map[int64]*chain
+	moved        []*chain // by this transaction
+	buf, segment []byte   // scratch
 }
 
 // commit runs a group in one transaction. A request that fails before it wrote

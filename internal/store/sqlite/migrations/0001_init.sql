@@ -116,7 +116,7 @@ CREATE TABLE score_recent (
   body BLOB NOT NULL -- see segments.go
 );
 
--- Filed scores. The segments of a series do not overlap.
+-- Filed scores. The targets of two rows of a series do not overlap.
 CREATE TABLE score (
   id     INTEGER PRIMARY KEY, -- bodies are too large for a table without rowid
   series INTEGER NOT NULL,
