@@ -42,6 +42,7 @@ type hub struct {
 // client is one stream.
 type client struct {
 	series map[market.SeriesID]bool // nil: all
+	after  uint64                   // number of the last event that it has already
 	frames chan []byte
 	cut    chan struct{} // closed when the client is too slow or the server stops
 }
@@ -193,7 +194,7 @@ func (h *hub) pump(ctx context.Context) (more bool, err error) {
 	}
 	for i, f := range frames {
 		if f != nil {
-			h.deliver(events[i].Series, f)
+			h.deliver(events[i].Series, events[i].Seq, f)
 		}
 	}
 	h.pos = events[len(events)-1].Seq
@@ -242,14 +243,15 @@ func (h *hub) recent(want func(market.SeriesID) bool) ([]store.Event, [][]byte, 
 func (h *hub) send(id market.SeriesID, frame []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.deliver(id, frame)
+	h.deliver(id, 0, frame)
 }
 
 // deliver hands a frame to the streams that want it; the lock is held. A stream that
 // cannot take it is cut: it resumes from its last event, and nobody waits for it.
-func (h *hub) deliver(id market.SeriesID, frame []byte) {
+// seq is 0 for what is no event.
+func (h *hub) deliver(id market.SeriesID, seq uint64, frame []byte) {
 	for c := range h.clients {
-		if id != "" && !c.wants(id) {
+		if id != "" && !c.wants(id) || seq != 0 && seq <= c.after {
 			continue
 		}
 		select {

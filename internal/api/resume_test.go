@@ -4,14 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
 	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
 )
 
 // Resuming from any event gives exactly what came after it.
@@ -211,4 +216,90 @@ func checkResumeAcrossARevision(t *testing.T, w *world) {
 			return
 		}
 	}
+}
+
+// joining calls join, once, while the hub reads bars.
+type joining struct {
+	Store
+	join func()
+}
+
+func (j *joining) BarLog(ctx context.Context, id market.SeriesID, after uint64, limit int) ([]store.BarRecord, error) {
+	if join := j.join; join != nil {
+		j.join = nil
+		join()
+	}
+	return j.Store.BarLog(ctx, id, after, limit)
+}
+
+// A stream that joins after the hub has chosen what to encode still gets what it
+// asked for of the same batch.
+func TestJoiningInTheMiddleOfABatch(t *testing.T) {
+	j := &joining{}
+	w := newWorld(t, func(c *Config) { j.Store, c.Store = c.Store, j })
+	early := &client{series: map[market.SeriesID]bool{amzn: true}, frames: make(chan []byte, 9), cut: make(chan struct{})}
+	late := &client{series: map[market.SeriesID]bool{slashed: true}, frames: make(chan []byte, 9), cut: make(chan struct{})}
+	for _, c := range []*client{early, late} {
+		defer w.srv.hub.remove(c)
+	}
+	j.join = func() { w.srv.hub.add(t.Context(), late) }
+	w.srv.hub.add(t.Context(), early)
+	_, last, err := w.store.CommitBars(t.Context(), []store.BarRecord{storetest.Bar(amzn, 0, 0), storetest.Bar(slashed, 0, 0)})
+	must(t, err)
+	w.tell(false, last)
+	w.handedOut()
+	for c, id := range map[*client]string{early: string(amzn), late: string(slashed)} {
+		var bars []string
+		for len(c.frames) > 0 {
+			if f := string(<-c.frames); strings.Contains(f, "event: bar") {
+				bars = append(bars, f)
+			}
+		}
+		if len(bars) != 1 || !strings.Contains(bars[0], id) {
+			t.Errorf("the stream of %s got %q", id, bars)
+		}
+	}
+}
+
+// A client may have an event that this hub has not handed out yet: it got it from
+// another process on the same store. It is not sent again, and nothing is reset.
+func TestResumeAheadOfTheHub(t *testing.T) {
+	st := newStore(t)
+	ahead := newWorldOn(t, st, nil)
+	ahead.fill(3)
+	last, err := ahead.store.LastEvent(t.Context())
+	must(t, err)
+	srv := newServerBehind(t, ahead.cfg, last-3)
+	out := &patient{head: http.Header{}}
+	ctx, stop := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://localhost/v1/stream", nil)
+	must(t, err)
+	req.Header.Set("Last-Event-ID", fmt.Sprintf("%s-%d", st.Epoch(), last-1))
+	var group sync.WaitGroup
+	group.Go(func() { srv.Handler().ServeHTTP(out, req) })
+	for value(srv.metrics.streams) != 1 {
+		<-time.After(time.Millisecond)
+	}
+	for more := true; more; {
+		more, err = srv.hub.pump(ctx)
+		must(t, err)
+	}
+	for !strings.Contains(out.text(), fmt.Sprintf("-%d\n", last)) {
+		<-time.After(time.Millisecond)
+	}
+	stop()
+	group.Wait()
+	if got := out.text(); strings.Contains(got, "event: reset") || strings.Count(got, "\nid: ")+strings.Count(got[:4], "id: ") != 1 {
+		t.Fatalf("one event was to come, not\n%s", got)
+	}
+}
+
+// newServerBehind is a server whose hub stands at pos and moves when told to.
+func newServerBehind(t *testing.T, cfg Config, pos uint64) *Server {
+	cfg.Metrics = prometheus.NewRegistry()
+	srv, err := New(cfg)
+	must(t, err)
+	srv.hub.pos = pos
+	close(srv.hub.ready)
+	return srv
 }

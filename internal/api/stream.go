@@ -57,6 +57,12 @@ func (s *Server) streamRoute() {
 
 // stream serves one client until it leaves, falls too far behind, or the server stops.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *client, lastID string) {
+	var refused error
+	if lastID != "" {
+		if c.after, refused = s.parseEventID(r.Context(), lastID); refused != nil {
+			c.after = 0
+		}
+	}
 	pos, ok := s.hub.add(r.Context(), c)
 	if !ok {
 		w.Header().Set("Retry-After", "5")
@@ -72,8 +78,15 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *client, lastI
 	if !out.write([]byte("retry: 2000\n\n")) || !out.write(s.hub.statusFrame()) {
 		return
 	}
-	if lastID != "" && !s.resume(r.Context(), out, c, lastID, pos) {
-		return
+	switch {
+	case refused != nil:
+		if !out.write(s.frame(0, "reset", []byte(`{"reason":`+string(appendString(nil, refused.Error()))+`}`))) {
+			return
+		}
+	case lastID != "":
+		if !s.resume(r.Context(), out, c, pos) {
+			return
+		}
 	}
 	if !out.flush() {
 		return
@@ -102,14 +115,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *client, lastI
 	}
 }
 
-// resume sends what was committed after lastID up to pos, where the frames of the hub
-// begin.
-func (s *Server) resume(ctx context.Context, out *sseWriter, c *client, lastID string, pos uint64) bool {
-	after, err := s.parseEventID(ctx, lastID, pos)
-	if err != nil {
-		return out.write(s.frame(0, "reset", []byte(`{"reason":`+string(appendString(nil, err.Error()))+`}`)))
-	}
-	for after < pos {
+// resume sends what was committed after c.after up to pos, where the frames of the hub
+// begin. The client may also be ahead of the hub: then the hub leaves out what it has.
+func (s *Server) resume(ctx context.Context, out *sseWriter, c *client, pos uint64) bool {
+	for after := c.after; after < pos; {
 		events, err := s.cfg.Store.EventsAfter(ctx, after, int(min(batchEvents, pos-after)))
 		if err != nil || len(events) == 0 {
 			return false // the client comes back with the last id it got
@@ -132,7 +141,7 @@ func (s *Server) resume(ctx context.Context, out *sseWriter, c *client, lastID s
 }
 
 // parseEventID reads an event id. The error says why it cannot be resumed from.
-func (s *Server) parseEventID(ctx context.Context, id string, pos uint64) (uint64, error) {
+func (s *Server) parseEventID(ctx context.Context, id string) (uint64, error) {
 	i := strings.LastIndexByte(id, '-')
 	if i < 0 {
 		return 0, fmt.Errorf("the event id is not one of this server's")
@@ -141,7 +150,11 @@ func (s *Server) parseEventID(ctx context.Context, id string, pos uint64) (uint6
 	if err != nil || id[:i] != s.cfg.Store.Epoch() {
 		return 0, fmt.Errorf("the event id is of another store")
 	}
-	if seq > pos {
+	last, err := s.cfg.Store.LastEvent(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("the events cannot be read now")
+	}
+	if seq > last {
 		return 0, fmt.Errorf("the event id is newer than everything stored")
 	}
 	first, err := s.cfg.Store.FirstEvent(ctx)

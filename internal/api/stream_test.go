@@ -363,6 +363,11 @@ func (p *patient) Write(b []byte) (int, error) {
 	defer p.mu.Unlock()
 	return p.got.Write(b)
 }
+func (p *patient) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.got.String()
+}
 func (p *patient) SetWriteDeadline(time.Time) error { return nil }
 func (p *patient) SetReadDeadline(time.Time) error  { return nil }
 
