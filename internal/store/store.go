@@ -45,6 +45,8 @@ type Store interface {
 	EventReader
 	// Ping reports whether the store can be written to now.
 	Ping(ctx context.Context) error
+	// Close waits for what was handed over, then releases the store. It may be
+	// called more than once; afterwards calls fail with ErrReadOnly.
 	Close() error
 }
 
@@ -73,8 +75,10 @@ type BarWriter interface {
 	// (series, start) is stored already must carry a higher revision and replaces
 	// it in reads; the older revision is kept. A bar equal to the stored one is
 	// skipped. Each bar that was not skipped becomes an Event. It returns the
-	// number of bars kept and the number of the last event (0 when none was kept),
-	// and ErrNotFound when a series is not registered.
+	// number of bars kept and the number of the last event (0 when none was kept).
+	// The error wraps ErrNotFound when a series is not registered, and ErrConflict
+	// when a bar differs from the stored one without a higher revision. Values that
+	// are no finite numbers are refused.
 	CommitBars(ctx context.Context, bars []BarRecord) (kept int, last uint64, err error)
 }
 
@@ -196,7 +200,7 @@ type EventReader interface {
 	LastEvent(ctx context.Context) (uint64, error)
 	// EventsAfter returns up to limit events with Seq > after, ascending.
 	EventsAfter(ctx context.Context, after uint64, limit int) ([]Event, error)
-	// FirstEvent is the number of the oldest event still kept.
+	// FirstEvent is the number of the oldest event still kept, 0 when there is none.
 	FirstEvent(ctx context.Context) (uint64, error)
 	// Epoch identifies this store: event numbers of two epochs do not compare.
 	Epoch() string
