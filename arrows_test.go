@@ -44,6 +44,7 @@ var layers = []struct {
 	{"cmd/foretick", []string{"market", "forecast", "score", "ledger", "track", "internal/...", "web"}},
 	{"internal/testdata", nil},
 	{"deploy/...", nil},
+	{"bench/...", nil},
 	{"tools/...", nil},
 }
 
@@ -83,7 +84,7 @@ func TestPublicPackagesArePure(t *testing.T) {
 	banned := []string{"os", "net", "net/http", "log", "log/slog", "database/sql", "unsafe", "syscall"}
 	for _, p := range packages(t) {
 		name, own := strings.CutPrefix(p.ImportPath, module)
-		if !own || strings.Contains(name, "internal/") || strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "deploy/") || strings.HasPrefix(name, "tools/") || name == "web" || strings.HasSuffix(name, "test") {
+		if !own || strings.Contains(name, "internal/") || strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "deploy/") || strings.HasPrefix(name, "tools/") || strings.HasPrefix(name, "bench/") || name == "web" || strings.HasSuffix(name, "test") {
 			continue
 		}
 		for _, imp := range p.Imports {
