@@ -33,24 +33,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// flip FILE changes one digit in the middle of a text file.
-			"flip": flip,
 			// status N foretick ARGS runs foretick and wants the exit status N.
 			"status": status,
 		},
 	})
-}
-
-func flip(ts *testscript.TestScript, _ bool, args []string) {
-	path := ts.MkAbs(args[0])
-	b, err := os.ReadFile(path)
-	ts.Check(err)
-	i := len(b) / 2
-	for b[i] < '1' || b[i] > '8' { // a digit, so that it stays well-formed text
-		i++
-	}
-	b[i]++
-	ts.Check(os.WriteFile(path, b, 0o600))
 }
 
 func status(ts *testscript.TestScript, _ bool, args []string) {

@@ -396,6 +396,59 @@ func TestTamperedDatabase(t *testing.T) {
 	}
 }
 
+// TestExportVerifiesAlone takes a chain out as JSON lines, checks it without the
+// database, and changes it.
+func TestExportVerifiesAlone(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	p := start(t, "--data", dir, "--rollup", "none")
+	n := 0
+	p.watch(t.Context(), "", func(e event) bool {
+		if e.name == "score" {
+			n++
+		}
+		return n < 3
+	})
+	stop(t, p)
+	file := filepath.Join(t.TempDir(), "ledger.jsonl")
+	foretick := func(want int, args ...string) string {
+		t.Helper()
+		var out bytes.Buffer
+		if status := run(t.Context(), args, &out, &out); status != want {
+			t.Fatalf("foretick %v: status %d, want %d\n%s", args, status, want, out.String())
+		}
+		return out.String()
+	}
+	foretick(0, "ledger", "export", "--data", dir, "--out", file, series)
+	if out := foretick(0, "ledger", "verify", "--file", file); !strings.Contains(out, "ok    "+series) {
+		t.Errorf("it says %q", out)
+	}
+	if out := foretick(0, "ledger", "show", "--data", dir, series); !strings.Contains(out, "outcome") || !strings.Contains(out, "issue") {
+		t.Errorf("show says %q", out)
+	}
+	lines, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func([]byte) []byte{
+		"a digit": func(b []byte) []byte {
+			i := bytes.LastIndex(b, []byte(`"point":`)) + len(`"point":`)
+			b[i] = '1' + (b[i]-'0')%9
+			return b
+		},
+		"a line removed": func(b []byte) []byte {
+			all := bytes.SplitAfter(b, []byte("\n"))
+			return bytes.Join(append(all[:2:2], all[3:]...), nil)
+		},
+	} {
+		if err := os.WriteFile(file, change(bytes.Clone(lines)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out := foretick(1, "ledger", "verify", "--file", file); !strings.Contains(out, "line") {
+			t.Errorf("%s: it says %q", name, out)
+		}
+	}
+}
+
 // TestOriginalContract asks the questions that the original demo's pages ask.
 func TestOriginalContract(t *testing.T) {
 	p := start(t, "--data", filepath.Join(t.TempDir(), "data"))
