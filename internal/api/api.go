@@ -85,6 +85,8 @@ type Server struct {
 	started market.Time
 	handler http.Handler
 
+	predictLimit time.Duration
+
 	idPrefix string        // of request ids; differs from start to start
 	requests atomic.Uint64 // that were given an id
 }
@@ -108,7 +110,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), metrics: m, started: market.TimeOf(cfg.Now()), idPrefix: rand.Text()[:8] + "-"}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), metrics: m, predictLimit: predictLimit, started: market.TimeOf(cfg.Now()), idPrefix: rand.Text()[:8] + "-"}
 	s.boards = newBoards(cfg.Store)
 	s.hub = newHub(s)
 

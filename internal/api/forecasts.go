@@ -65,6 +65,9 @@ func (s *Server) listForecasts(ctx context.Context, in *struct {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
+	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
+		return nil, err
+	}
 	q, err := in.span(in.Limit)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,8 @@ import (
 )
 
 const (
-	// predictLimit is how long the external service may take.
+	// predictLimit is how long the external service may take; Server.predictLimit
+	// begins with it.
 	predictLimit = 5 * time.Second
 	// maxAnswer bounds its answer.
 	maxAnswer = 64 << 10
@@ -198,7 +199,7 @@ func redacted(address string) string {
 // ask asks the external service. The status is that of the answer to give when it
 // fails.
 func (s *Server) ask(ctx context.Context, prices []float64) (float64, int, error) {
-	ctx, cancel := context.WithTimeout(ctx, predictLimit)
+	ctx, cancel := context.WithTimeout(ctx, s.predictLimit)
 	defer cancel()
 	body, err := json.Marshal(map[string][]float64{"prices": prices})
 	if err != nil {
@@ -213,14 +214,14 @@ func (s *Server) ask(ctx context.Context, prices []float64) (float64, int, error
 	if err != nil {
 		var ne net.Error
 		if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne) && ne.Timeout() {
-			return 0, http.StatusGatewayTimeout, fmt.Errorf("the prediction service did not answer within %s", predictLimit)
+			return 0, http.StatusGatewayTimeout, fmt.Errorf("the prediction service did not answer within %s", s.predictLimit)
 		}
 		return 0, http.StatusBadGateway, errors.New("the prediction service cannot be reached")
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if errors.Is(err, context.DeadlineExceeded) {
-		return 0, http.StatusGatewayTimeout, fmt.Errorf("the prediction service did not finish within %s", predictLimit)
+		return 0, http.StatusGatewayTimeout, fmt.Errorf("the prediction service did not finish within %s", s.predictLimit)
 	}
 	var out struct {
 		Result *float64 `json:"result"`

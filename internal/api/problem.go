@@ -76,13 +76,5 @@ func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) {
 	for _, m := range allow {
 		w.Header().Add("Allow", m)
 	}
-	writeProblem(w, problem{Status: http.StatusMethodNotAllowed, Detail: "this address does not answer " + clip(r.Method) + "; see the Allow header"})
-}
-
-// clip bounds what is quoted of a request.
-func clip(s string) string {
-	if len(s) > 40 {
-		return strconv.Quote(s[:40]) + "..."
-	}
-	return strconv.Quote(s)
+	writeProblem(w, problem{Status: http.StatusMethodNotAllowed, Detail: "this address does not answer that method; see the Allow header"})
 }

@@ -120,12 +120,8 @@ func (s *Server) getAccuracy(ctx context.Context, in *struct {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	if err := s.checkModel(in.Model); err != nil {
+	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
 		return nil, err
-	}
-	if in.Horizon > s.cfg.Horizons {
-		return nil, huma.Error422UnprocessableEntity("forecasts are made for fewer bars ahead than that",
-			&huma.ErrorDetail{Location: "query.horizon", Message: "above the series' horizons"})
 	}
 	out := &oneOf[Accuracy]{Accuracy{Series: in.id(), Horizon: in.Horizon, Models: []ModelAccuracy{}}}
 	for _, m := range s.cfg.Models {
@@ -149,11 +145,17 @@ func (s *Server) getAccuracy(ctx context.Context, in *struct {
 	return out, nil
 }
 
-func (s *Server) checkModel(name string) error {
-	if name == "" || slices.ContainsFunc(s.cfg.Models, func(m Model) bool { return m.Name == name }) {
-		return nil
+// checkChoice refuses a model or a horizon that nothing is forecast for: an empty list
+// would look like one that is yet to fill. An empty model and horizon 0 are all.
+func (s *Server) checkChoice(model string, horizon int) error {
+	if model != "" && !slices.ContainsFunc(s.cfg.Models, func(m Model) bool { return m.Name == model }) {
+		return huma.Error422UnprocessableEntity("there is no such model; /v1/series lists them", &huma.ErrorDetail{Location: "query.model", Message: "unknown model"})
 	}
-	return huma.Error422UnprocessableEntity("there is no model "+clip(name), &huma.ErrorDetail{Location: "query.model", Message: "unknown model"})
+	if horizon > s.cfg.Horizons {
+		return huma.Error422UnprocessableEntity("forecasts are made for fewer bars ahead than that",
+			&huma.ErrorDetail{Location: "query.horizon", Message: "above the series' horizons"})
+	}
+	return nil
 }
 
 func (s *Server) listScores(ctx context.Context, in *struct {
@@ -166,7 +168,7 @@ func (s *Server) listScores(ctx context.Context, in *struct {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	if err := s.checkModel(in.Model); err != nil {
+	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
 		return nil, err
 	}
 	q, err := in.span(in.Limit)

@@ -76,7 +76,7 @@ func (s *Server) record(ctx context.Context, id market.SeriesID) (store.SeriesRe
 			return r, nil
 		}
 	}
-	return store.SeriesRecord{}, huma.Error404NotFound("there is no series " + clip(string(id)) + "; /v1/series lists them")
+	return store.SeriesRecord{}, huma.Error404NotFound("there is no such series; /v1/series lists them")
 }
 
 func (s *Server) info(ctx context.Context, r store.SeriesRecord) (SeriesInfo, error) {

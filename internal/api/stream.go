@@ -57,6 +57,13 @@ func (s *Server) streamRoute() {
 
 // stream serves one client until it leaves, falls too far behind, or the server stops.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *client, lastID string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	if r.Method == http.MethodHead {
+		return // it would never see an event, and hold a place
+	}
 	var refused error
 	if lastID != "" {
 		if c.after, refused = s.parseEventID(r.Context(), lastID); refused != nil {
@@ -70,10 +77,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *client, lastI
 		return
 	}
 	defer s.hub.remove(c)
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	out := &sseWriter{w: w, ctl: http.NewResponseController(w), now: s.cfg.Now}
 	if !out.write([]byte("retry: 2000\n\n")) || !out.write(s.hub.statusFrame()) {
 		return
@@ -120,12 +123,15 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, c *client, lastI
 func (s *Server) resume(ctx context.Context, out *sseWriter, c *client, pos uint64) bool {
 	for after := c.after; after < pos; {
 		events, err := s.cfg.Store.EventsAfter(ctx, after, int(min(batchEvents, pos-after)))
+		var frames [][]byte
+		if err == nil {
+			frames, err = s.frames(ctx, events, c.wants)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error("a stream cannot be resumed", "after", after, "err", err)
+		}
 		if err != nil || len(events) == 0 {
 			return false // the client comes back with the last id it got
-		}
-		frames, err := s.frames(ctx, events, c.wants)
-		if err != nil {
-			return false
 		}
 		for i, f := range frames {
 			if events[i].Seq > pos {
