@@ -50,6 +50,8 @@ func appendIssue(b []byte, i *IssueBody) []byte {
 	b = append(b, i.Inputs[:]...)
 	b = appendFloat(b, i.Last)
 	b = appendFloat(b, i.Scale)
+	b = appendFloat(b, i.Volatility)
+	b = append(b, byte(i.Regime))
 	b = be.AppendUint32(b, uint32(len(i.Forecasts)))
 	for k := range i.Forecasts {
 		f := &i.Forecasts[k]
@@ -144,7 +146,7 @@ func (d *decoder) count(size, limit int) int {
 }
 
 func (d *decoder) issue() *IssueBody {
-	i := &IssueBody{Cutoff: d.time(), Inputs: d.hash(), Last: d.f64(), Scale: d.f64()}
+	i := &IssueBody{Cutoff: d.time(), Inputs: d.hash(), Last: d.f64(), Scale: d.f64(), Volatility: d.f64(), Regime: forecast.Regime(d.u8())}
 	if n := d.count(forecast.Levels*8+31, maxForecasts); n > 0 {
 		i.Forecasts = make([]forecast.Forecast, n)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // FormatVersion is the version of the canonical bytes, their fifth byte.
-const FormatVersion = 1
+const FormatVersion = 2
 
 var magic = [4]byte{'F', 'T', 'K', 'L'}
 
@@ -176,8 +176,8 @@ func checkIssue(e *Entry) error {
 	if b.Cutoff > e.At {
 		return fmt.Errorf("issued at %s, before its cutoff %s", e.At, b.Cutoff)
 	}
-	if !finite(b.Last) || !finite(b.Scale) {
-		return errors.New("last or scale is not finite")
+	if !finite(b.Last) || !finite(b.Scale) || !finite(b.Volatility) || b.Regime > forecast.HighVolatility {
+		return errors.New("last, scale, volatility or regime out of range")
 	}
 	if len(b.Forecasts) > maxForecasts || len(b.Abstentions) > maxForecasts {
 		return errors.New("too many forecasts")

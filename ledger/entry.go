@@ -128,6 +128,10 @@ type IssueBody struct {
 	Inputs Hash
 	Last   float64 // close at the cutoff
 	Scale  float64 // mean absolute one-bar change before the cutoff, 0 when unknown
+	// Volatility is the standard deviation of the last 20 one-bar log returns x 100,
+	// 0 when unknown, and Regime its rank among the bars before: see score.Basis.
+	Volatility float64
+	Regime     forecast.Regime
 
 	Forecasts   []forecast.Forecast
 	Abstentions []forecast.Abstention

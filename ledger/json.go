@@ -67,6 +67,8 @@ type issueJSON struct {
 	Inputs      Hash             `json:"inputs"`
 	Last        float64          `json:"last"`
 	Scale       float64          `json:"scale"`
+	Volatility  float64          `json:"volatility"`
+	Regime      forecast.Regime  `json:"regime"`
 	Forecasts   []forecastJSON   `json:"forecasts"`
 	Abstentions []abstentionJSON `json:"abstentions"`
 }
@@ -118,7 +120,7 @@ func AppendJSON(dst []byte, s Sealed) ([]byte, error) {
 	case e.Genesis != nil:
 		j.Genesis = (*genesisJSON)(e.Genesis)
 	case e.Issue != nil:
-		b := &issueJSON{Cutoff: e.Issue.Cutoff, Inputs: e.Issue.Inputs, Last: e.Issue.Last, Scale: e.Issue.Scale,
+		b := &issueJSON{Cutoff: e.Issue.Cutoff, Inputs: e.Issue.Inputs, Last: e.Issue.Last, Scale: e.Issue.Scale, Volatility: e.Issue.Volatility, Regime: e.Issue.Regime,
 			Forecasts: make([]forecastJSON, len(e.Issue.Forecasts)), Abstentions: make([]abstentionJSON, len(e.Issue.Abstentions))}
 		for i, f := range e.Issue.Forecasts {
 			b.Forecasts[i] = forecastJSON{f.Model, f.Version, f.Horizon, f.Target, f.Late, f.Point, f.Quantiles}
@@ -152,7 +154,7 @@ func ParseJSON(line []byte) (Sealed, error) {
 	e := &Entry{Series: j.Series, Mode: j.Mode, Seq: j.Seq, At: j.At, Prev: j.Prev,
 		Genesis: (*GenesisBody)(j.Genesis), Outcome: (*OutcomeBody)(j.Outcome), Void: (*VoidBody)(j.Void), Gap: (*GapBody)(j.Gap)}
 	if j.Issue != nil {
-		b := &IssueBody{Cutoff: j.Issue.Cutoff, Inputs: j.Issue.Inputs, Last: j.Issue.Last, Scale: j.Issue.Scale}
+		b := &IssueBody{Cutoff: j.Issue.Cutoff, Inputs: j.Issue.Inputs, Last: j.Issue.Last, Scale: j.Issue.Scale, Volatility: j.Issue.Volatility, Regime: j.Issue.Regime}
 		for _, f := range j.Issue.Forecasts {
 			b.Forecasts = append(b.Forecasts, forecast.Forecast{Model: f.Model, Version: f.Version, Horizon: f.Horizon, Target: f.Target, Late: f.Late, Point: f.Point, Quantiles: f.Quantiles})
 		}

@@ -340,23 +340,6 @@ func TestNth(t *testing.T) {
 	})
 }
 
-func TestPair(t *testing.T) {
-	mk := func(model string, h int, cutoff time.Duration, crps float64) Score {
-		return Score{Model: model, Horizon: h, Cutoff: at(cutoff), CRPS: crps, NaiveCRPS: nan}
-	}
-	scores := []Score{
-		mk("ewma", 1, 0, 1), mk("naive", 1, 0, 2), mk("drift", 1, 0, 3),
-		mk("naive", 2, -time.Second, 4), mk("ewma", 2, -time.Second, 5), mk("ewma", 3, -2*time.Second, 6),
-		mk("ewma", 1, -time.Second, 7),
-	}
-	Pair(scores)
-	for i, want := range []float64{2, 2, 2, 4, 4, nan, nan} {
-		if got := scores[i].NaiveCRPS; got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
-			t.Errorf("score %d: naive's CRPS is %v, want %v", i, got, want)
-		}
-	}
-}
-
 func TestJudgeClaimsNothing(t *testing.T) {
 	for _, model := range []string{Naive, "ewma"} {
 		for _, n := range []int{0, 1, 100000} {
@@ -372,7 +355,7 @@ func TestOf(t *testing.T) {
 	p := forecast.Prediction{Quantiles: forecast.Normal(0, 0.01)}
 	f := forecast.Forecast{Model: "ewma", Version: "v", Horizon: 2, Target: market.Span{Start: at(0), End: at(time.Second)}, Late: true}
 	f.Point, f.Quantiles = p.Price(200)
-	s := Of(&f, at(-time.Second), 200, 1.5, 202, 3)
+	s := Of(&f, nil, &Basis{Cutoff: at(-time.Second), Last: 200, Scale: 1.5}, Outcome{Close: 202, Revision: 3})
 	if s.Model != "ewma" || s.Version != "v" || s.Horizon != 2 || s.Target != at(0) || s.Cutoff != at(-time.Second) || s.Revision != 3 || !s.Late || s.Scale != 1.5 {
 		t.Errorf("got %+v", s)
 	}
@@ -404,6 +387,60 @@ func TestCRPSOfNormal(t *testing.T) {
 		q[forecast.Q05] = c.low
 		if got := CRPS(&q, c.last, c.actual); !math.IsNaN(got) {
 			t.Errorf("%s: got %v, want NaN", name, got)
+		}
+	}
+}
+
+// The bounds hold for every outcome and are met by one.
+func TestGainBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) forecast.Forecast {
+			f := forecast.Forecast{Model: name, Horizon: 1}
+			q := rapid.SliceOfN(rapid.Float64Range(-5, 5), forecast.Levels, forecast.Levels).Draw(t, name)
+			slices.Sort(q)
+			for i := range q {
+				f.Quantiles[i] = 100 * math.Exp(q[i]/100)
+			}
+			f.Point = 100
+			return f
+		}
+		naive, model := draw(Naive), draw("model")
+		b := Basis{Last: 100}
+		lowest, highest := math.Inf(1), math.Inf(-1)
+		outcomes := append(slices.Clone(naive.Quantiles[:]), model.Quantiles[:]...)
+		for _, y := range append(outcomes, 100*math.Exp(rapid.Float64Range(-9, 9).Draw(t, "outcome")/100)) {
+			s := Of(&model, &naive, &b, Outcome{Close: y})
+			gain := s.NaiveCRPS - s.CRPS
+			if gain < s.GainLow-1e-9 || gain > s.GainHigh+1e-9 {
+				t.Fatalf("outcome %v gains %v, outside [%v, %v]", y, gain, s.GainLow, s.GainHigh)
+			}
+			lowest, highest = min(lowest, gain), max(highest, gain)
+		}
+		s := Of(&model, &naive, &b, Outcome{Close: 100})
+		if math.Abs(s.GainLow-lowest) > 1e-9 || math.Abs(s.GainHigh-highest) > 1e-9 {
+			t.Fatalf("bounds [%v, %v], met are [%v, %v]", s.GainLow, s.GainHigh, lowest, highest)
+		}
+	})
+}
+
+func TestPIT(t *testing.T) {
+	q := forecast.Normal(100, 1)
+	tied := q
+	for i := 9; i <= 13; i++ {
+		tied[i] = 100
+	}
+	for _, c := range []struct {
+		name   string
+		q      *forecast.Quantiles
+		actual float64
+		want   float64
+	}{
+		{"below all", &q, 90, 0.005}, {"above all", &q, 110, 0.995}, {"the median", &q, 100, 0.5},
+		{"the lowest", &q, q[0], 0.01}, {"the highest", &q, q[22], 0.99},
+		{"between", &q, (q[11] + q[12]) / 2, 0.525}, {"several", &tied, 100, 0.5},
+	} {
+		if got := PIT(c.q, c.actual); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
 }

@@ -15,8 +15,9 @@ import (
 // issue lets every model forecast from the newest bar and seals the answers.
 func (t *Track) issue(r *Result, now market.Time) error {
 	last := t.bars[len(t.bars)-1]
-	is := issue{cutoff: last.End, last: last.Close, scale: t.scale()}
-	body := &ledger.IssueBody{Cutoff: is.cutoff, Inputs: t.inputs, Last: is.last, Scale: is.scale}
+	is := issue{basis: score.Basis{Cutoff: last.End, Last: last.Close, Scale: t.scale()}}
+	is.basis.Volatility, is.basis.Regime = t.regime()
+	body := &ledger.IssueBody{Cutoff: last.End, Inputs: t.inputs, Last: last.Close, Scale: is.basis.Scale, Volatility: is.basis.Volatility, Regime: is.basis.Regime}
 
 	targets := make([]market.Span, t.cfg.Horizons)
 	for h, start := 0, last.Start; h < len(targets); h++ {
@@ -44,7 +45,7 @@ func (t *Track) issue(r *Result, now market.Time) error {
 				abstain(h, fmt.Sprintf("missed: the target had ended when it could be forecast, %s", t.at))
 				continue
 			}
-			f, err := t.predict(s, w, h, target, is.last)
+			f, err := t.predict(s, w, h, target, last.Close)
 			if err != nil {
 				abstain(h, err.Error())
 				continue

@@ -5,6 +5,7 @@ import (
 
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
 )
 
 // RestoreEntries is the number of newest ledger entries that Restore needs of a
@@ -17,6 +18,7 @@ func (t *Track) RestoreEntries() int { return 4 * (t.cfg.Horizons + Revisable) }
 // order.
 func (t *Track) Restore(bars []market.Bar, head ledger.Head, inputs ledger.Hash, entries []ledger.Sealed) error {
 	t.bars = append(t.bars[:0], bars[max(0, len(bars)-t.cfg.Window):]...)
+	t.gauge(0)
 	t.head, t.inputs = head, inputs
 	for _, s := range entries {
 		e, err := ledger.Decode(s.Bytes)
@@ -29,7 +31,8 @@ func (t *Track) Restore(bars []market.Bar, head ledger.Head, inputs ledger.Hash,
 		t.at = e.At
 		switch {
 		case e.Issue != nil:
-			t.keep(issue{cutoff: e.Issue.Cutoff, last: e.Issue.Last, scale: e.Issue.Scale, forecasts: e.Issue.Forecasts})
+			t.keep(issue{forecasts: e.Issue.Forecasts, basis: score.Basis{Cutoff: e.Issue.Cutoff, Last: e.Issue.Last,
+				Scale: e.Issue.Scale, Volatility: e.Issue.Volatility, Regime: e.Issue.Regime}})
 		case e.Outcome != nil:
 			t.mark(e.Outcome.Bar.Start, scored)
 		case e.Void != nil:

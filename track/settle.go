@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/score"
@@ -98,9 +99,11 @@ func (t *Track) revise(r *Result, b *market.Bar) error {
 	})
 	if !ok { // a late tick made a bar that was absent: learn from it, judge nothing
 		t.bars = slices.Insert(t.bars, i, *b)
+		t.gauge(i)
 		return nil
 	}
 	t.bars[i] = *b
+	t.gauge(i)
 	for k := range t.issues {
 		is := &t.issues[k]
 		for j := range is.forecasts {
@@ -123,14 +126,17 @@ func (t *Track) outcome(r *Result, b *market.Bar) error {
 		if is.from > b.Start || is.to < b.Start {
 			continue
 		}
-		first := len(r.Scores)
+		var naive *forecast.Forecast // it comes first, and a target has one horizon here
 		for k := range is.forecasts {
 			f := &is.forecasts[k]
-			if is.state[k] == scored && f.Target.Start == b.Start {
-				r.Scores = append(r.Scores, score.Of(f, is.cutoff, is.last, is.scale, b.Close, b.Revision))
+			if is.state[k] != scored || f.Target.Start != b.Start {
+				continue
 			}
+			if f.Model == score.Naive {
+				naive = f
+			}
+			r.Scores = append(r.Scores, score.Of(f, naive, &is.basis, score.Outcome{Close: b.Close, Revision: b.Revision}))
 		}
-		score.Pair(r.Scores[first:])
 	}
 	return nil
 }

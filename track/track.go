@@ -83,6 +83,8 @@ type Track struct {
 	head   ledger.Head
 	at     market.Time // of the newest entry
 	inputs ledger.Hash
+
+	volatilities []float64 // of each bar, see regime.go
 }
 
 // slot is a model and its current version.
@@ -95,9 +97,8 @@ type slot struct {
 
 // issue is what was forecast at one cutoff, as long as it may still be judged.
 type issue struct {
-	cutoff      market.Time
-	last, scale float64
-	forecasts   []forecast.Forecast
+	basis     score.Basis
+	forecasts []forecast.Forecast
 	state       []state // of each forecast
 	open        int     // number of forecasts in state pending
 	from, to    market.Time
@@ -246,10 +247,12 @@ func (t *Track) window() forecast.Window {
 // push adds b to the window.
 func (t *Track) push(b market.Bar) {
 	if len(t.bars) >= 2*t.cfg.Window {
-		n := copy(t.bars, t.bars[len(t.bars)-t.cfg.Window+1:])
-		t.bars = t.bars[:n]
+		from := len(t.bars) - t.cfg.Window + 1
+		t.bars = t.bars[:copy(t.bars, t.bars[from:])]
+		t.volatilities = t.volatilities[:copy(t.volatilities, t.volatilities[from:])]
 	}
 	t.bars = append(t.bars, b)
+	t.gauge(len(t.bars) - 1)
 }
 
 // append seals e as the next entry of the chain.
