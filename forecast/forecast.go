@@ -103,11 +103,44 @@ type Fitted interface {
 type Window struct {
 	interval market.Interval
 	bars     []market.Bar
+	ahead    []market.Span
 }
 
 // NewWindow returns the view of bars, oldest first, that all belong to one series
 // of interval i. The window refers to bars; it does not copy them.
-func NewWindow(i market.Interval, bars []market.Bar) Window { return Window{i, bars} }
+func NewWindow(i market.Interval, bars []market.Bar) Window { return Window{interval: i, bars: bars} }
+
+// WithAhead returns w with what the trading calendar says of the bars after the
+// cutoff: ahead[0] is the next one. Their times are known beforehand; their prices
+// are not.
+func (w Window) WithAhead(ahead []market.Span) Window {
+	w.ahead = ahead
+	return w
+}
+
+// Target is the bar that comes horizon (at least 1) bars after the cutoff, by the
+// trading calendar as far as the window was told, and then by the clock. It panics
+// on an empty window.
+func (w Window) Target(horizon int) market.Span {
+	if horizon <= len(w.ahead) {
+		return w.ahead[horizon-1]
+	}
+	last, known := w.bars[len(w.bars)-1].Span(), len(w.ahead)
+	if known > 0 {
+		last = w.ahead[known-1]
+	}
+	for range horizon - known {
+		last.Start = w.interval.Next(last.Start, market.Always)
+		last.End = w.interval.End(last.Start)
+	}
+	return last
+}
+
+// to is the window of the oldest n bars: what was known when the last of them had
+// closed.
+func (w Window) to(n int) Window {
+	return Window{interval: w.interval, bars: w.bars[:n]}
+}
 
 // Interval is the length of the bars.
 func (w Window) Interval() market.Interval { return w.interval }
