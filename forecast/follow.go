@@ -103,3 +103,11 @@ func (f *followed) Encode() ([]byte, error) { return f.state.Encode() }
 
 // ErrArchive says that bytes are not what a State wrote.
 var ErrArchive = errors.New("forecast: not an archive of this state")
+
+// Many is a State that can answer in several ways from one estimation, as several
+// experts of a pool.
+type Many interface {
+	State
+	// PredictMany appends its answers to dst, always as many and in the same order.
+	PredictMany(dst []Prediction, w Window, horizon int) ([]Prediction, error)
+}

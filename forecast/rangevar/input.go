@@ -39,6 +39,7 @@ const (
 	seasonPrior  = 60  // bars' worth of a factor of 1
 	mostDaily    = 12  // a variance counts in the season at most this many times its level
 	mostIntraday = 200
+	holidayPrior = 20
 	cycles       = 20 // cycles that must have been seen before the season counts
 )
 
@@ -49,7 +50,7 @@ type Input struct {
 
 	n          int         // returns seen
 	prev       float64     // last close, 0 when there is none
-	end        market.Time // of the last bar
+	start, end market.Time // of the last bar
 	capLevel   float64     // EWMA of the capped variance, for the caps
 	capWeight  float64
 	rr, vv, ww float64 // decayed sums of r², V and 1, for the scale
@@ -76,8 +77,8 @@ var (
 func (in *Input) Update(w forecast.Window) bool {
 	b := w.Bar(w.Len() - 1)
 	prev := in.prev
-	gap := in.end != 0 && b.Start > in.end
-	in.end = b.End
+	end := in.end
+	in.end, in.start = b.End, b.Start
 	if !(b.Close > 0) || b.Close > math.MaxFloat64 {
 		in.prev = 0
 		return false
@@ -108,7 +109,7 @@ func (in *Input) Update(w forecast.Window) bool {
 		v *= in.rc / in.vc
 	}
 
-	f := in.season.update(b.Start, gap, v)
+	f := in.season.update(b.Start, end, v)
 	in.n++
 	in.Return, in.Factor = r, f
 	in.Adjusted, in.Variance = r/math.Sqrt(f), v/f
@@ -125,21 +126,22 @@ func (in *Input) Ahead(w forecast.Window, horizon int) float64 {
 		return 1
 	}
 	var sum float64
-	end := in.end
+	start, end := in.start, in.end
 	for h := 1; h <= horizon; h++ {
 		t := w.Target(h)
-		sum += in.season.factor(t.Start, t.Start > end)
-		end = t.End
+		sum += in.season.factor(t.Start, in.season.after(t.Start, start, end))
+		start, end = t.Start, t.End
 	}
 	return sum / float64(horizon)
 }
 
 // Persist carries everything to and from a.
 func (in *Input) Persist(a *forecast.Archive) {
-	end := uint64(in.end)
+	start, end := uint64(in.start), uint64(in.end)
 	a.Int(&in.n)
+	a.Uint(&start)
 	a.Uint(&end)
-	in.end = market.Time(end)
+	in.start, in.end = market.Time(start), market.Time(end)
 	a.Float(&in.prev, &in.capLevel, &in.capWeight, &in.rr, &in.vv, &in.ww, &in.rc, &in.vc,
 		&in.Return, &in.Factor, &in.Adjusted, &in.Variance)
 	in.season.persist(a)

@@ -9,8 +9,9 @@ import (
 )
 
 // season keeps a factor for each part of a week (daily bars) or a day (shorter
-// ones). The first bar after a gap has a bucket of its own: what happened while the
-// market was closed is in it.
+// ones). What happened while the market was closed is in the first bar after it:
+// intraday that has a bucket of its own; a day after a holiday has the factor of its
+// weekday times that of such days.
 type season struct {
 	intraday bool
 	width    market.Time // of a bucket of the day
@@ -22,6 +23,10 @@ type season struct {
 	sum           []float64
 	count         []float64
 	total, n      float64 // of all buckets
+	// Daily bars after a holiday: what their variances were, and what their weekdays
+	// let expect.
+	start            market.Time // of the newest bar
+	holiday, workday float64
 }
 
 const (
@@ -73,13 +78,22 @@ func floorMod(a, b market.Time) market.Time {
 	return a
 }
 
-// factor is that of the bar that starts at start, gap telling whether the market
+// factor is that of the bar that starts at start, after telling whether the market
 // was closed before it.
-func (s *season) factor(start market.Time, gap bool) float64 {
+func (s *season) factor(start market.Time, after bool) float64 {
 	if !s.on() {
 		return 1
 	}
-	k := s.bucket(start, gap)
+	k := s.bucket(start, after)
+	f := s.share(k)
+	if after && !s.intraday {
+		f *= (s.holiday + holidayPrior) / (s.workday + holidayPrior)
+	}
+	return f
+}
+
+// share is the shrunk factor of bucket k alone.
+func (s *season) share(k int) float64 {
 	mean := s.total / s.n
 	if !(mean > 0) {
 		return 1
@@ -87,13 +101,29 @@ func (s *season) factor(start market.Time, gap bool) float64 {
 	return (s.sum[k]/mean + seasonPrior) / (s.count[k] + seasonPrior)
 }
 
+// after reports whether the market was closed before the bar that starts at start,
+// and the bar before it ended at end and started at prev: at any gap for intraday
+// bars, at more than a weekend or a night for daily ones.
+func (s *season) after(start, prev, end market.Time) bool {
+	if s.intraday {
+		return start > end
+	}
+	usual := dayMicros
+	if s.bucket(start, false) == 0 { // Monday
+		usual = 3 * dayMicros
+	}
+	return prev != 0 && start-prev > usual
+}
+
 // update returns the factor that a bar had before it was seen, and then learns from
-// its variance v.
-func (s *season) update(start market.Time, gap bool, v float64) float64 {
+// its variance v. end is the end of the bar before, 0 when there is none.
+func (s *season) update(start, end market.Time, v float64) float64 {
 	if s.sum == nil {
 		return 1
 	}
-	f := s.factor(start, gap)
+	after := end != 0 && s.after(start, s.start, end)
+	s.start = start
+	f := s.factor(start, after)
 	cycle := int(floorDiv(start, weekMicros))
 	if s.intraday {
 		cycle = int(floorDiv(start, dayMicros))
@@ -108,7 +138,11 @@ func (s *season) update(start market.Time, gap bool, v float64) float64 {
 			most = mostIntraday
 		}
 		q := math.Min(v/(s.level/s.weight), most)
-		k := s.bucket(start, gap)
+		k := s.bucket(start, after)
+		if after && s.on() && s.total > 0 {
+			s.holiday += q * s.n / s.total
+			s.workday += s.share(k)
+		}
 		s.sum[k] += q
 		s.count[k]++
 		s.total += q
@@ -123,6 +157,10 @@ func (s *season) persist(a *forecast.Archive) {
 	a.Float(&s.level, &s.weight, &s.total, &s.n)
 	a.Int(&s.last)
 	a.Int(&s.seen)
+	start := uint64(s.start)
+	a.Uint(&start)
+	s.start = market.Time(start)
+	a.Float(&s.holiday, &s.workday)
 	a.Array(s.sum)
 	a.Array(s.count)
 }

@@ -77,12 +77,9 @@ func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, err
 	return forecast.FitFollower(ctx, m, w)
 }
 
-// Follow returns the state of a series, a *State. It panics when an option is out of
+// Follow returns the state of a series, a *State, which is a forecast.Many. It panics when an option is out of
 // range.
-func (m Model) Follow(s forecast.Setting) forecast.State { return m.Start(s) }
-
-// Start is Follow with the state's own type, which answers with all residuals.
-func (m Model) Start(s forecast.Setting) *State {
+func (m Model) Follow(s forecast.Setting) forecast.State {
 	if m.Least < 30 || m.Pairs < m.Least || m.Residuals < StudentT || m.Residuals >= numResiduals || m.Prior == nil {
 		panic(fmt.Sprintf("rangevol: options %+v are out of range", m))
 	}
@@ -101,9 +98,10 @@ func (s *State) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 	return all[s.model.Residuals], nil
 }
 
-// PredictAll answers with the quantiles of each of Residuals.
-func (s *State) PredictAll(w forecast.Window, horizon int) ([numResiduals]forecast.Prediction, error) {
-	return s.predict(w, horizon, -1)
+// PredictMany answers with the quantiles of each of Residuals, in their order.
+func (s *State) PredictMany(dst []forecast.Prediction, w forecast.Window, horizon int) ([]forecast.Prediction, error) {
+	all, err := s.predict(w, horizon, -1)
+	return append(dst, all[:]...), err
 }
 
 // predict answers with those of only, or all when it is negative.

@@ -21,6 +21,7 @@ type regression struct {
 	b       [numFeatures]float64
 	nu      int // place in grid
 	fitted  bool
+	free    bool // no prior pulls
 	t       forecast.Quantiles
 }
 
@@ -77,6 +78,12 @@ func (g *regression) scoring(rows, y []float64, prior *[numFeatures]float64) boo
 		}
 	}
 	penalty[0] = 1e-3*n*info + 2
+	if g.free {
+		penalty = [numFeatures]float64{}
+		for j := range penalty {
+			penalty[j] = 1e-6 * n
+		}
+	}
 	a := mat.NewSymDense(numFeatures, nil)
 	for i := range numFeatures {
 		for j := i; j < numFeatures; j++ {
