@@ -10,11 +10,12 @@
 // Satchell, each with the overnight gap), its season taken out and single bad prints
 // capped, and V(k) the mean of the last k of them,
 //
-//	ln mean(V(t+1) ... V(t+h)) = b0 + b1 ln V(1) + b2 ln V(5) + b3 ln V(22) + b4 L(t) + e
+//	ln mean(V(t+1) ... V(t+h)) = b0 + b1 ln V(1) + b2 ln V(5) + b3 ln V(22) + b4 ln V(66) + b5 L(t) + e
 //
 // fitted by least squares, or robustly, for h = 1, 5 and 20 each (a direct forecast of
 // the aggregated variance; between these the variance a bar is interpolated over ln h,
-// and from 20 on it stays). The logs keep one crash from ruling the regression. L is
+// and from 20 on it stays). Corsi has no V(66), a quarter of a year: it pays a little. The
+// logs keep one crash from ruling the regression. L is
 // the leverage term max(-r(t), 0) / sqrt(V(22)): volatility rises more after a fall
 // (Corsi & Reno 2012, "Discrete-time volatility forecasting with persistent leverage
 // effect", Journal of Business & Economic Statistics 30(3)).
@@ -26,10 +27,10 @@
 // of z² with z = y / s, z² counted at most as 25. The return over h bars is s times a
 // quantile of unit scale: see [Residuals]. The point is "no change".
 //
-// It is good at following volatility, with four numbers that least squares finds in a
+// It is good at following volatility, with six numbers that least squares finds in a
 // moment; bars with an honest high and low make it better than models of closes. It is
 // bad where there is no range: on bare closes ln r² is a poor measure, and a GARCH is
-// the better choice. It knows of nothing but the last 22 bars.
+// the better choice. It knows of nothing before the last 66 bars.
 package har
 
 import (
@@ -68,7 +69,8 @@ func (r Residuals) String() string {
 // Model is the forecaster. The zero value is not valid: start from New.
 type Model struct {
 	Range feature.Range
-	// Spans are the numbers of bars that are averaged, ascending, at most 200; 0: none.
+	// Spans are the numbers of bars that are averaged, at least 1 and at most 200,
+	// ascending; zeros at the end are not used.
 	Spans     [mostSpans]int
 	Residuals Residuals
 	// Newest is how many residuals Historical keeps, at most.
@@ -78,10 +80,21 @@ type Model struct {
 	Least    int  // rows to fit each horizon on; with fewer it abstains
 }
 
-// New returns the model with the mean of the three ranges, historical residuals, the
-// leverage term, least squares, on at least 100 rows (151 bars).
+// New returns the model with the mean of the three ranges, averages over 1, 5, 22 and
+// 66 bars, the newest 1,000 residuals, the leverage term and least squares, on at least
+// 100 rows (187 bars).
 func New() Model {
 	return Model{Range: feature.MeanRange, Spans: [mostSpans]int{1, 5, 22, 66}, Newest: 1000, Residuals: Historical, Leverage: true, Least: 100}
+}
+
+// ascend reports whether the spans in use ascend and zeros stand at the end.
+func ascend(spans [mostSpans]int) bool {
+	for k, s := range spans[1:] {
+		if s != 0 && s <= spans[k] || s != 0 && spans[k] == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Name is "har".
@@ -92,7 +105,8 @@ func (Model) Name() string { return "har" }
 // positive, the price has not moved, or the regression is singular. It panics when an
 // option is out of range.
 func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
-	if !m.Range.Valid() || int(m.Residuals) >= len(residualNames) || m.Least < 20 {
+	if !m.Range.Valid() || int(m.Residuals) >= len(residualNames) || m.Least < 20 || m.Newest < m.Least ||
+		m.Spans[0] < 1 || !ascend(m.Spans) || m.longest() > longestSpan {
 		panic(fmt.Sprintf("har: options %+v are out of range", m))
 	}
 	if err := ctx.Err(); err != nil {
@@ -130,13 +144,16 @@ func (d *direct) variance(x *[terms]float64) float64 {
 	return d.scale * math.Exp(max(d.lowest, min(d.most, dot(&d.coef, x))))
 }
 
-// look is how many bars before the cutoff Predict looks at: 22, and those before them
-// that say what a bad print is.
-const look = 256
+const (
+	// look is how many bars before the cutoff Predict looks at: those of the longest
+	// span, and some before them that say what a bad print is.
+	look        = 256
+	longestSpan = 200
+)
 
-// Predict needs 24 bars, else the error wraps forecast.ErrTooShort. It wraps
-// forecast.ErrDegenerate when one of the last 24 closes is not positive or when the
-// price has not moved. It panics when horizon is below 1.
+// Predict needs one bar more than the longest span, else the error wraps
+// forecast.ErrTooShort. It wraps forecast.ErrDegenerate when one of these closes is not
+// positive or when the price has not moved. It panics when horizon is below 1.
 func (f *fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, err error) {
 	i, share := feature.Between(horizon)
 	x, err := f.now(w)
@@ -155,8 +172,8 @@ func (f *fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction,
 
 // Encode returns the options and all that was estimated.
 func (f *fitted) Encode() ([]byte, error) {
-	b := fmt.Appendf(nil, "har/1 range=%s residuals=%s leverage=%t robust=%t least=%d season=%v",
-		f.m.Range, f.m.Residuals, f.m.Leverage, f.m.Robust, f.m.Least, f.season.Parameters())
+	b := fmt.Appendf(nil, "har/1 range=%s spans=%v residuals=%s newest=%d leverage=%t robust=%t least=%d season=%v",
+		f.m.Range, f.m.Spans, f.m.Residuals, f.m.Newest, f.m.Leverage, f.m.Robust, f.m.Least, f.season.Parameters())
 	for k := range f.at {
 		d := &f.at[k]
 		b = fmt.Appendf(b, " h=%d coef=%v within=%v,%v scale=%v unit=%v", feature.Anchors[k], d.coef, d.lowest, d.most, d.scale, d.unit)
