@@ -1,0 +1,239 @@
+package ridge
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/feature"
+	"github.com/foretick/foretick/forecast/forecasttest"
+	"github.com/foretick/foretick/internal/testdata"
+	"github.com/foretick/foretick/market"
+)
+
+func read(t testing.TB, name ...string) []market.Bar {
+	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+}
+
+func TestConformance(t *testing.T) {
+	forecasttest.Exercise(t, New(),
+		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000])
+}
+
+// sines are the data of testdata/reference.py.
+func sines() (rows []feature.Row, y []float64) {
+	for i := 1.0; i <= 200; i++ {
+		var row feature.Row
+		for j := range row {
+			row[j] = math.Sin(0.37*i*float64(j+2)) + 0.3*math.Sin(0.11*i)
+		}
+		rows = append(rows, row)
+		y = append(y, 0.5+0.4*row[0]-0.2*row[3]+1.5*math.Sin(1.7*i*i))
+	}
+	return rows, y
+}
+
+// The wanted numbers are what testdata/reference.py prints: the normal equations and the
+// trace of the hat matrix, by NumPy.
+func TestReference(t *testing.T) {
+	rows, y := sines()
+	cases := []struct {
+		h                          int
+		lambda, freedom, intercept float64
+		slopes                     feature.Row
+	}{
+		{1, 0.316227766017, 8.23488229025, 0.510848557529, feature.Row{0.287143578674, -0.000438881205484, -0.00175186986808, -0.0644188279908, 0.000123644531773, 0.0758457708596, -0.0305147340241, 0.0732389409023, 0.0384238139711, 0.00581431939753, 0.0523611437587, 0.0898107912455, 0.056993326468}},
+		{5, 10000, 1.00070901424, 0.529985007669, feature.Row{2.59409537477e-05, 3.19018301634e-07, -7.65763227437e-07, -4.50863905305e-06, 2.45027911402e-06, 7.4008077048e-06, -2.75015667184e-06, 9.66812659686e-06, 3.0577228806e-06, 2.99345052535e-06, 9.06142893438e-06, 9.8210088526e-06, 7.21436114969e-06}},
+	}
+	for _, c := range cases {
+		s, err := newSolver(rows, c.h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := s.solve(y)
+		if math.Abs(l.Lambda/c.lambda-1) > 1e-9 || math.Abs(l.Freedom-c.freedom) > 1e-9 || math.Abs(l.Intercept-c.intercept) > 1e-10 {
+			t.Errorf("horizon %d: penalty %v, %v degrees of freedom, intercept %v, want %v, %v, %v",
+				c.h, l.Lambda, l.Freedom, l.Intercept, c.lambda, c.freedom, c.intercept)
+		}
+		for j := range l.Slopes {
+			if math.Abs(l.Slopes[j]-c.slopes[j]) > 1e-10 {
+				t.Errorf("horizon %d, slope %d: %v, want %v", c.h, j, l.Slopes[j], c.slopes[j])
+			}
+		}
+	}
+}
+
+// Where there is nothing to learn the penalty is heavy; where y is a line in x it is
+// light and the line is found.
+func TestPenalty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64Range(1, 1<<40).Draw(t, "seed")
+		next := func() float64 { // xorshift
+			seed ^= seed << 13
+			seed ^= seed >> 7
+			seed ^= seed << 17
+			return float64(seed>>11)/(1<<53)*2 - 1
+		}
+		column := rapid.IntRange(0, feature.Columns-1).Draw(t, "column")
+		rows, line, noise := make([]feature.Row, 400), make([]float64, 400), make([]float64, 400)
+		for i := range rows {
+			for j := range rows[i] {
+				rows[i][j] = next()
+			}
+			line[i] = 3 + 2*rows[i][column] + 0.01*next()
+			noise[i] = next()
+		}
+		s, err := newSolver(rows, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := s.solve(line); math.Abs(l.Slopes[column]-2) > 0.01 || math.Abs(l.Intercept-3) > 0.01 {
+			t.Fatalf("slope %v, intercept %v, want 2 and 3", l.Slopes[column], l.Intercept)
+		}
+		if l := s.solve(noise); l.Freedom > feature.Columns+1 || l.Most-l.Lowest > 2 {
+			t.Fatalf("from noise: %v degrees of freedom, fits from %v to %v", l.Freedom, l.Lowest, l.Most)
+		}
+		still := s.solve(make([]float64, 400))
+		if still.Lambda != penalties[0] && still.Lambda != heaviest || still.at(&rows[0]) != 0 {
+			t.Fatalf("from nothing: %v", still)
+		}
+	})
+}
+
+// An answer far from all that was learnt from is no wilder than the wildest of those.
+func TestStaysWithin(t *testing.T) {
+	rows, y := sines()
+	s, err := newSolver(rows, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := s.solve(y)
+	far := feature.Row{1e6, 0, 0, -1e6}
+	if got := l.at(&far); got < l.Lowest || got > l.Most {
+		t.Errorf("%v, outside %v to %v", got, l.Lowest, l.Most)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	walk := forecasttest.Walk(3, 400)
+	still := slices.Clone(walk)
+	for i := range still {
+		b := &still[i]
+		b.Open, b.High, b.Low, b.Close = 50, 50, 50, 50
+	}
+	oil := slices.Clone(walk)
+	oil[390].Close = -37.63
+	cases := []struct {
+		name string
+		bars []market.Bar
+		want error
+	}{
+		{"200 bars", walk[:200], forecast.ErrTooShort},
+		{"201 bars", walk[:201], nil},
+		{"a price that does not move", still, forecast.ErrDegenerate},
+		{"a price below zero", oil, forecast.ErrDegenerate},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
+			if !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if err != nil && !strings.HasPrefix(err.Error(), "ridge: forecast: ") {
+				t.Errorf("%q does not say who refused", err)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	cases := map[string]func(*Model){
+		"zero":          func(m *Model) { *m = Model{} },
+		"no such range": func(m *Model) { m.Range = 77 },
+		"too few rows":  func(m *Model) { m.Least = 20 },
+		"no residuals":  func(m *Model) { m.Newest = 0 },
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			m := New()
+			change(&m)
+			defer func() {
+				if recover() == nil {
+					t.Error("it was accepted")
+				}
+			}()
+			_, _ = m.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
+		})
+	}
+}
+
+// Equal bytes are equal answers: an option or a bar that changes one changes both.
+func TestEncode(t *testing.T) {
+	encode := func(m Model, n int) string {
+		b, err := fit(t, m, forecast.NewWindow(market.Day, forecasttest.Walk(3, n))).(forecast.Encoder).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	first := encode(New(), 500)
+	if !strings.HasPrefix(first, "ridge/1 range=mean newest=1000 least=150 season=[") {
+		t.Errorf("got %.100q", first)
+	}
+	if encode(New(), 500) != first {
+		t.Error("the same fit has other bytes")
+	}
+	other := New()
+	other.Newest = 200
+	if encode(other, 500) == first || encode(New(), 501) == first {
+		t.Error("another fit has the same bytes")
+	}
+}
+
+func fit(t testing.TB, m Model, w forecast.Window) forecast.Fitted {
+	t.Helper()
+	f, err := m.Fit(context.Background(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func BenchmarkFit(b *testing.B) {
+	bars := forecasttest.Walk(1, 2500)
+	for _, n := range []struct {
+		name string
+		bars int
+	}{{"300", 300}, {"1024", 1024}, {"2500", 2500}} {
+		b.Run(n.name, func(b *testing.B) {
+			w := forecast.NewWindow(market.Day, bars[:n.bars])
+			b.ReportAllocs()
+			for b.Loop() {
+				fit(b, New(), w)
+			}
+		})
+	}
+}
+
+func BenchmarkPredict(b *testing.B) {
+	w := forecast.NewWindow(market.Day, forecasttest.Walk(1, 1024))
+	f := fit(b, New(), w)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := f.Predict(w, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
