@@ -22,7 +22,12 @@ var layers = []struct {
 }{
 	{"market", nil},
 	{"forecast", []string{"market"}},
-	{"forecast/...", []string{"market", "forecast"}},
+	{"forecast/rangevar", []string{"market", "forecast"}}, // what models are made of
+	{"forecast/residual", []string{"market", "forecast"}},
+	{"forecast/feature", []string{"market", "forecast"}},
+	{"forecast/conformal", []string{"market", "forecast"}},
+	{"forecast/auto", []string{"market", "forecast", "forecast/conformal"}},
+	{"forecast/...", []string{"market", "forecast", "forecast/rangevar", "forecast/residual", "forecast/feature"}},
 	{"score", []string{"market", "forecast"}},
 	{"ledger", []string{"market", "forecast"}},
 	{"track", []string{"market", "forecast", "score", "ledger"}},

@@ -39,6 +39,9 @@ func (a *Archive) Close() error {
 	return a.err
 }
 
+// Fail records that what is read does not fit. The first failure stands.
+func (a *Archive) Fail(format string, args ...any) { a.fail(format, args...) }
+
 func (a *Archive) fail(format string, args ...any) {
 	if a.err == nil {
 		a.err = fmt.Errorf("%w: "+format, append([]any{ErrArchive}, args...)...)

@@ -104,6 +104,14 @@ func (f *followed) Encode() ([]byte, error) { return f.state.Encode() }
 // ErrArchive says that bytes are not what a State wrote.
 var ErrArchive = errors.New("forecast: not an archive of this state")
 
+// Combined is a State whose forecasts are made of those of experts.
+type Combined interface {
+	State
+	// Shares are the parts that the experts have in the forecast of a horizon of the
+	// setting that is made now. The caller must not change them.
+	Shares(horizon int) []Share
+}
+
 // Many is a State that can answer in several ways from one estimation, as several
 // experts of a pool.
 type Many interface {

@@ -172,6 +172,14 @@ type Forecast struct {
 	// Late is true when it was issued later after the target opened than the
 	// rules of finality alone explain.
 	Late bool
+	// Shares are the experts that a combined forecast was made of, nil for others.
+	Shares []Share
+}
+
+// Share is the part that one expert had in a combined forecast.
+type Share struct {
+	Expert string  `json:"expert"`
+	Weight float64 `json:"weight"` // from 0 to 1; those of a forecast sum to 1
 }
 
 // Abstention records that a model gave no forecast, and why.

@@ -64,6 +64,11 @@ func appendIssue(b []byte, i *IssueBody) []byte {
 		for _, q := range f.Quantiles {
 			b = appendFloat(b, q)
 		}
+		b = append(b, byte(len(f.Shares)))
+		for _, s := range f.Shares {
+			b = appendString(b, s.Expert)
+			b = appendFloat(b, s.Weight)
+		}
 	}
 	b = be.AppendUint32(b, uint32(len(i.Abstentions)))
 	for k := range i.Abstentions {
@@ -147,7 +152,7 @@ func (d *decoder) count(size, limit int) int {
 
 func (d *decoder) issue() *IssueBody {
 	i := &IssueBody{Cutoff: d.time(), Inputs: d.hash(), Last: d.f64(), Scale: d.f64(), Volatility: d.f64(), Regime: forecast.Regime(d.u8())}
-	if n := d.count(forecast.Levels*8+31, maxForecasts); n > 0 {
+	if n := d.count(forecast.Levels*8+32, maxForecasts); n > 0 {
 		i.Forecasts = make([]forecast.Forecast, n)
 	}
 	for k := range i.Forecasts {
@@ -156,6 +161,12 @@ func (d *decoder) issue() *IssueBody {
 		f.Target, f.Late, f.Point = d.span(), d.flag(), d.f64()
 		for q := range f.Quantiles {
 			f.Quantiles[q] = d.f64()
+		}
+		if n := int(d.u8()); n > 0 && d.err == nil {
+			f.Shares = make([]forecast.Share, n)
+			for s := range f.Shares {
+				f.Shares[s] = forecast.Share{Expert: d.str(), Weight: d.f64()}
+			}
 		}
 	}
 	if n := d.count(8, maxForecasts); n > 0 {

@@ -209,6 +209,13 @@ func checkForecast(e *Entry, f *forecast.Forecast) error {
 		return fmt.Errorf("issued at %s, when its target had ended at %s", e.At, f.Target.End)
 	case !finite(f.Point):
 		return errors.New("the point is not finite")
+	case len(f.Shares) > math.MaxUint8:
+		return fmt.Errorf("%d experts are too many", len(f.Shares))
+	}
+	for _, s := range f.Shares {
+		if badName(s.Expert) || !(s.Weight >= 0 && s.Weight <= 1) {
+			return fmt.Errorf("share %v of expert %.20q out of range", s.Weight, s.Expert)
+		}
 	}
 	return f.Quantiles.Validate()
 }

@@ -81,6 +81,7 @@ type forecastJSON struct {
 	Late      bool               `json:"late"`
 	Point     float64            `json:"point"`
 	Quantiles forecast.Quantiles `json:"quantiles"`
+	Shares    []forecast.Share   `json:"shares,omitempty"`
 }
 
 type abstentionJSON struct {
@@ -123,7 +124,7 @@ func AppendJSON(dst []byte, s Sealed) ([]byte, error) {
 		b := &issueJSON{Cutoff: e.Issue.Cutoff, Inputs: e.Issue.Inputs, Last: e.Issue.Last, Scale: e.Issue.Scale, Volatility: e.Issue.Volatility, Regime: e.Issue.Regime,
 			Forecasts: make([]forecastJSON, len(e.Issue.Forecasts)), Abstentions: make([]abstentionJSON, len(e.Issue.Abstentions))}
 		for i, f := range e.Issue.Forecasts {
-			b.Forecasts[i] = forecastJSON{f.Model, f.Version, f.Horizon, f.Target, f.Late, f.Point, f.Quantiles}
+			b.Forecasts[i] = forecastJSON{f.Model, f.Version, f.Horizon, f.Target, f.Late, f.Point, f.Quantiles, f.Shares}
 		}
 		for i, a := range e.Issue.Abstentions {
 			b.Abstentions[i] = abstentionJSON(a)
@@ -156,7 +157,7 @@ func ParseJSON(line []byte) (Sealed, error) {
 	if j.Issue != nil {
 		b := &IssueBody{Cutoff: j.Issue.Cutoff, Inputs: j.Issue.Inputs, Last: j.Issue.Last, Scale: j.Issue.Scale, Volatility: j.Issue.Volatility, Regime: j.Issue.Regime}
 		for _, f := range j.Issue.Forecasts {
-			b.Forecasts = append(b.Forecasts, forecast.Forecast{Model: f.Model, Version: f.Version, Horizon: f.Horizon, Target: f.Target, Late: f.Late, Point: f.Point, Quantiles: f.Quantiles})
+			b.Forecasts = append(b.Forecasts, forecast.Forecast{Model: f.Model, Version: f.Version, Horizon: f.Horizon, Target: f.Target, Late: f.Late, Point: f.Point, Quantiles: f.Quantiles, Shares: f.Shares})
 		}
 		for _, a := range j.Issue.Abstentions {
 			b.Abstentions = append(b.Abstentions, forecast.Abstention(a))

@@ -1,9 +1,6 @@
 package track
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/foretick/foretick/forecast"
@@ -19,24 +16,19 @@ func (t *Track) issue(r *Result, now market.Time) error {
 	is.basis.Volatility, is.basis.Regime = t.regime()
 	body := &ledger.IssueBody{Cutoff: last.End, Inputs: t.inputs, Last: last.Close, Scale: is.basis.Scale, Volatility: is.basis.Volatility, Regime: is.basis.Regime}
 
-	targets := make([]market.Span, t.cfg.Horizons)
-	for h, start := 0, last.Start; h < len(targets); h++ {
-		start = t.next(start)
-		targets[h] = market.Span{Start: start, End: t.cfg.Series.Interval.End(start)}
-	}
-	w := t.window()
-	is.forecasts = make([]forecast.Forecast, 0, len(t.slots)*len(targets))
+	w := t.window().WithAhead(t.ahead)
+	is.forecasts = make([]forecast.Forecast, 0, len(t.slots)*len(t.cfg.Horizons))
 	for i := range t.slots {
 		s := &t.slots[i]
 		abstain := func(h int, reason string) {
 			body.Abstentions = append(body.Abstentions, forecast.Abstention{Model: s.model.Name(), Version: s.version, Horizon: h, Reason: clip(reason)})
 		}
-		if s.fitted == nil {
+		if !s.ready {
 			abstain(0, s.why)
 			continue
 		}
-		for h := 1; h <= len(targets); h++ {
-			target := targets[h-1]
+		for _, h := range t.cfg.Horizons {
+			target := t.ahead[h-1]
 			if i > 0 && !t.naiveForecast(is.forecasts, h) {
 				abstain(h, "naive abstains here, and no forecast is made that could not be compared with it")
 				continue
@@ -92,48 +84,19 @@ func (t *Track) keep(is issue) {
 
 // predict asks one model for one horizon and turns the answer into prices.
 func (t *Track) predict(s *slot, w forecast.Window, h int, target market.Span, last float64) (f forecast.Forecast, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the model panicked: %v", p)
-		}
-	}()
 	if last <= 0 {
 		return f, fmt.Errorf("%w: the last price %v is not positive, so log returns do not exist", forecast.ErrDegenerate, last)
 	}
-	p, err := s.fitted.Predict(w, h)
+	p, shares, err := s.predict(w, h)
 	if err != nil {
 		return f, err
 	}
-	f = forecast.Forecast{Model: s.model.Name(), Version: s.version, Horizon: h, Target: target}
+	f = forecast.Forecast{Model: s.model.Name(), Version: s.version, Horizon: h, Target: target, Shares: shares}
 	f.Point, f.Quantiles = p.Price(last)
 	if f.Point-f.Point != 0 {
 		return f, fmt.Errorf("the point %v is not a finite price", f.Point)
 	}
 	return f, f.Quantiles.Validate()
-}
-
-// fit fits m, turning a panic into an error.
-func fit(ctx context.Context, m forecast.Forecaster, w forecast.Window) (f forecast.Fitted, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the model panicked: %v", p)
-		}
-	}()
-	return m.Fit(ctx, w)
-}
-
-// version names a fitted model after what decides its answers.
-func version(model string, f forecast.Fitted) (string, error) {
-	e, ok := f.(forecast.Encoder)
-	if !ok {
-		return model, nil
-	}
-	b, err := e.Encode()
-	if err != nil {
-		return "", fmt.Errorf("track: version of %s: %w", model, err)
-	}
-	sum := sha256.Sum256(b)
-	return model + "@" + hex.EncodeToString(sum[:4]), nil
 }
 
 // clip bounds a reason to what the ledger takes.

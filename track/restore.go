@@ -1,6 +1,7 @@
 package track
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/foretick/foretick/ledger"
@@ -10,38 +11,100 @@ import (
 
 // RestoreEntries is the number of newest ledger entries that Restore needs of a
 // track with this configuration.
-func (t *Track) RestoreEntries() int { return 4 * (t.cfg.Horizons + Revisable) }
+func (t *Track) RestoreEntries() int { return 4 * (t.longest() + Revisable) }
 
-// Restore puts an empty track where an earlier one stood. bars are the newest ones
-// it had consumed, oldest first, head and inputs its end of the chain and digest,
-// entries the newest entries of the chain (RestoreEntries of them, or all), in
-// order.
-func (t *Track) Restore(bars []market.Bar, head ledger.Head, inputs ledger.Hash, entries []ledger.Sealed) error {
-	t.bars = append(t.bars[:0], bars[max(0, len(bars)-t.cfg.Window):]...)
+// RestoreBars is the number of newest bars that Restore needs.
+func (t *Track) RestoreBars() int { return t.cfg.Window + 2*t.cfg.RefitEvery }
+
+// Past is what Restore puts a track back from.
+type Past struct {
+	// Snapshot is the last one that was kept, nil when there is none; Bars are the
+	// newest ones consumed when it was taken, oldest first (RestoreBars of them, or
+	// all).
+	Snapshot []byte
+	Bars     []market.Bar
+	// Since is what was consumed after the snapshot, in the order of the log.
+	Since []Input
+	// Head and Inputs are the end of the chain and the digest of all bars consumed,
+	// Entries the newest of the chain (RestoreEntries of them, or all), in order.
+	Head    ledger.Head
+	Inputs  ledger.Hash
+	Entries []ledger.Sealed
+}
+
+// Restore puts an empty track where an earlier one stood: the models learn again what
+// came after the snapshot, and forecasts that may still be judged are read from the
+// chain. A snapshot of other models or horizons gives an error that wraps
+// forecast.ErrArchive; the track must then be discarded, and Restore without a
+// snapshot lets the models begin anew.
+func (t *Track) Restore(ctx context.Context, p Past) error {
+	t.bars = append(t.bars[:0], p.Bars[max(0, len(p.Bars)-t.RestoreBars()):]...)
 	t.gauge(0)
-	t.head, t.inputs = head, inputs
-	for _, s := range entries {
-		e, err := ledger.Decode(s.Bytes)
-		if err != nil {
-			return fmt.Errorf("track: restore %s from entry %d: %w", t.id, s.Seq, err)
+	if p.Snapshot != nil {
+		if err := t.thaw(ctx, p.Snapshot); err != nil {
+			return err
 		}
-		if e.Mode != t.cfg.Mode {
-			return fmt.Errorf("track: %s was recorded in mode %s and cannot go on in mode %s; use another data folder", t.id, e.Mode, t.cfg.Mode)
+	} else {
+		bars := t.bars
+		t.bars, t.volatilities = nil, t.volatilities[:0]
+		for _, b := range bars {
+			t.learn(Input{Bar: b, Backfill: true})
 		}
-		t.at = e.At
-		switch {
-		case e.Issue != nil:
-			t.keep(issue{forecasts: e.Issue.Forecasts, basis: score.Basis{Cutoff: e.Issue.Cutoff, Last: e.Issue.Last,
-				Scale: e.Issue.Scale, Volatility: e.Issue.Volatility, Regime: e.Issue.Regime}})
-		case e.Outcome != nil:
-			t.mark(e.Outcome.Bar.Start, scored)
-		case e.Void != nil:
-			for _, target := range e.Void.Targets {
-				t.mark(target, void)
-			}
+	}
+	for _, in := range p.Since {
+		if err := t.relearn(ctx, in); err != nil {
+			return err
+		}
+	}
+	t.head, t.inputs = p.Head, p.Inputs
+	for _, s := range p.Entries {
+		if err := t.recall(s); err != nil {
+			return err
 		}
 	}
 	t.prune()
+	return nil
+}
+
+// relearn is what Advance does to window and models, without forecasting.
+func (t *Track) relearn(ctx context.Context, in Input) error {
+	if last, ok := t.Last(); ok && in.Start <= last.Start {
+		t.rewrite(&in.Bar)
+		return ctx.Err()
+	}
+	if t.backfilled && !in.Backfill {
+		if err := t.Fit(ctx); err != nil {
+			return err
+		}
+	}
+	t.learn(in)
+	if in.Backfill {
+		return ctx.Err()
+	}
+	return t.Fit(ctx)
+}
+
+// recall takes up an entry of the chain.
+func (t *Track) recall(s ledger.Sealed) error {
+	e, err := ledger.Decode(s.Bytes)
+	if err != nil {
+		return fmt.Errorf("track: restore %s from entry %d: %w", t.id, s.Seq, err)
+	}
+	if e.Mode != t.cfg.Mode {
+		return fmt.Errorf("track: %s was recorded in mode %s and cannot go on in mode %s; use another data folder", t.id, e.Mode, t.cfg.Mode)
+	}
+	t.at = e.At
+	switch {
+	case e.Issue != nil:
+		t.keep(issue{forecasts: e.Issue.Forecasts, basis: score.Basis{Cutoff: e.Issue.Cutoff, Last: e.Issue.Last,
+			Scale: e.Issue.Scale, Volatility: e.Issue.Volatility, Regime: e.Issue.Regime}})
+	case e.Outcome != nil:
+		t.mark(e.Outcome.Bar.Start, scored)
+	case e.Void != nil:
+		for _, target := range e.Void.Targets {
+			t.mark(target, void)
+		}
+	}
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (t *Track) gap(r *Result, start market.Time) error {
 	if bars == 0 {
 		return nil
 	}
-	r.Missed = bars * t.cfg.Horizons
+	r.Missed = bars * len(t.cfg.Horizons)
 	return t.append(r, ledger.Entry{Gap: &ledger.GapBody{
 		Span: market.Span{Start: last.End, End: start}, Bars: bars,
 		Missed: r.Missed * len(t.slots), Reason: "no data was received"}})
@@ -88,6 +88,23 @@ func (t *Track) settle(r *Result, in *Input) error {
 // or one that comes after later bars. Forecasts whose target it was stay void: they
 // were told so.
 func (t *Track) revise(r *Result, b *market.Bar) error {
+	if t.rewrite(b) {
+		for k := range t.issues {
+			is := &t.issues[k]
+			for j := range is.forecasts {
+				if is.state[j] == scored && is.forecasts[j].Target.Start == b.Start {
+					return t.outcome(r, b)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// rewrite puts a bar that is not the newest into the window and reports whether it
+// revises one that was there. What states of models have learnt stays: they saw what
+// was known at the time.
+func (t *Track) rewrite(b *market.Bar) bool {
 	i, ok := slices.BinarySearchFunc(t.bars, b.Start, func(x market.Bar, s market.Time) int {
 		switch {
 		case x.Start < s:
@@ -100,19 +117,11 @@ func (t *Track) revise(r *Result, b *market.Bar) error {
 	if !ok { // a late tick made a bar that was absent: learn from it, judge nothing
 		t.bars = slices.Insert(t.bars, i, *b)
 		t.gauge(i)
-		return nil
+		return false
 	}
 	t.bars[i] = *b
 	t.gauge(i)
-	for k := range t.issues {
-		is := &t.issues[k]
-		for j := range is.forecasts {
-			if is.state[j] == scored && is.forecasts[j].Target.Start == b.Start {
-				return t.outcome(r, b)
-			}
-		}
-	}
-	return nil
+	return true
 }
 
 // outcome records the close of b and scores the forecasts that were settled on it.
@@ -144,7 +153,7 @@ func (t *Track) outcome(r *Result, b *market.Bar) error {
 // prune forgets issues that are settled and too old to be revised.
 func (t *Track) prune() {
 	n := 0
-	for len(t.issues)-n > t.cfg.Horizons+Revisable && t.issues[n].open == 0 {
+	for len(t.issues)-n > t.longest()+Revisable && t.issues[n].open == 0 {
 		n++
 	}
 	if n > 0 {

@@ -30,12 +30,24 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultWindow   = 1024
-	DefaultHorizons = 5
+	DefaultWindow     = 1024
+	DefaultRefitEvery = 20
 )
+
+// UpTo lists the horizons 1 to n.
+func UpTo(n int) []int {
+	h := make([]int, n)
+	for i := range h {
+		h[i] = i + 1
+	}
+	return h
+}
 
 // scaleBars is the number of changes that a Score's Scale is the mean of.
 const scaleBars = 250
+
+// MaxHorizon bounds how far ahead forecasts go.
+const MaxHorizon = 1000
 
 // Revisable is the number of past bars whose outcome a revision may still change.
 const Revisable = 16
@@ -45,9 +57,12 @@ type Config struct {
 	Series   market.Series
 	Mode     ledger.Mode
 	Calendar market.Calendar       // nil means around the clock
-	Horizons int                   // forecasts are made 1 to Horizons bars ahead; 0 means 5
+	Horizons []int                 // bars ahead that are forecast, ascending; nil means 1 to 5
 	Window   int                   // bars that models see at most; 0 means 1,024
 	Models   []forecast.Forecaster // names must differ, and one must be naive (law 5)
+	// RefitEvery is the number of bars after which parameters are estimated again; 0
+	// means 20.
+	RefitEvery int
 	// LateAfter is how long after its target opened a live forecast may be issued
 	// without being marked late: what the finality rule itself takes.
 	LateAfter time.Duration
@@ -84,24 +99,20 @@ type Track struct {
 	at     market.Time // of the newest entry
 	inputs ledger.Hash
 
-	volatilities []float64 // of each bar, see regime.go
-}
+	set        forecast.Setting
+	backfilled bool // the newest bars were history, and nothing was fitted since
 
-// slot is a model and its current version.
-type slot struct {
-	model   forecast.Forecaster
-	fitted  forecast.Fitted
-	version string
-	why     string // why there is no fitted version
+	ahead        []market.Span // the bars after the newest one
+	volatilities []float64     // of each bar, see regime.go
 }
 
 // issue is what was forecast at one cutoff, as long as it may still be judged.
 type issue struct {
 	basis     score.Basis
 	forecasts []forecast.Forecast
-	state       []state // of each forecast
-	open        int     // number of forecasts in state pending
-	from, to    market.Time
+	state     []state // of each forecast
+	open      int     // number of forecasts in state pending
+	from, to  market.Time
 }
 
 type state uint8
@@ -117,8 +128,11 @@ func New(cfg Config) (*Track, error) {
 	if cfg.Calendar == nil {
 		cfg.Calendar = market.Always
 	}
-	if cfg.Horizons == 0 {
-		cfg.Horizons = DefaultHorizons
+	if cfg.Horizons == nil {
+		cfg.Horizons = UpTo(5)
+	}
+	if cfg.RefitEvery == 0 {
+		cfg.RefitEvery = DefaultRefitEvery
 	}
 	if cfg.Window == 0 {
 		cfg.Window = DefaultWindow
@@ -126,10 +140,14 @@ func New(cfg Config) (*Track, error) {
 	if err := cfg.Series.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Horizons < 1 || cfg.Horizons > 1000 || cfg.Window < 2 {
-		return nil, fmt.Errorf("track: horizons %d or window %d out of range", cfg.Horizons, cfg.Window)
+	ascend := slices.IsSorted(cfg.Horizons) && len(slices.Compact(slices.Clone(cfg.Horizons))) == len(cfg.Horizons)
+	if len(cfg.Horizons) == 0 || cfg.Horizons[0] < 1 || !ascend || cfg.Horizons[len(cfg.Horizons)-1] > MaxHorizon {
+		return nil, fmt.Errorf("track: horizons %v must ascend, from 1 to %d", cfg.Horizons, MaxHorizon)
 	}
-	t := &Track{cfg: cfg, id: cfg.Series.ID()}
+	if cfg.Window < 2 || cfg.RefitEvery < 1 {
+		return nil, fmt.Errorf("track: window %d or refit every %d bars out of range", cfg.Window, cfg.RefitEvery)
+	}
+	t := &Track{cfg: cfg, id: cfg.Series.ID(), set: forecast.Setting{Interval: cfg.Series.Interval, Horizons: cfg.Horizons}}
 	naive := false
 	for _, m := range cfg.Models {
 		if slices.ContainsFunc(t.slots, func(s slot) bool { return s.model.Name() == m.Name() }) {
@@ -139,7 +157,7 @@ func New(cfg Config) (*Track, error) {
 		if m.Name() == score.Naive {
 			naive, at = true, 0 // first: where it abstains, so do all
 		}
-		t.slots = slices.Insert(t.slots, at, slot{model: m, why: "not fitted yet"})
+		t.slots = slices.Insert(t.slots, at, newSlot(m, t.set))
 	}
 	if !naive {
 		return nil, errors.New("track: the naive forecast must be in the race")
@@ -181,7 +199,7 @@ func (t *Track) Step(in Input, now market.Time) (Result, error) {
 	}
 	if t.head.Seq == 0 && !in.Backfill {
 		err := t.append(&r, ledger.Entry{Genesis: &ledger.GenesisBody{
-			Simulated: t.cfg.Series.Instrument.Simulated, Calendar: t.cfg.Calendar.Name(), Horizons: t.cfg.Horizons}})
+			Simulated: t.cfg.Series.Instrument.Simulated, Calendar: t.cfg.Calendar.Name(), Horizons: t.longest()}})
 		if err != nil {
 			return r, err
 		}
@@ -194,54 +212,76 @@ func (t *Track) Step(in Input, now market.Time) (Result, error) {
 	if err := t.settle(&r, &in); err != nil {
 		return r, err
 	}
-	t.push(in.Bar)
+	t.learn(in)
 	if in.Backfill {
 		return r, nil
 	}
 	return r, t.issue(&r, now)
 }
 
-// Advance is Step followed by Fit: what every driver does for each bar.
+// Advance is Step with what every driver does around it: after it, the models whose
+// parameters are due are fitted. History is learnt from without fitting; the models
+// are fitted once, before the first bar that follows it.
 func (t *Track) Advance(ctx context.Context, in Input, now market.Time) (Result, error) {
+	if t.backfilled && !in.Backfill {
+		if err := t.Fit(ctx); err != nil {
+			return Result{}, err
+		}
+	}
 	r, err := t.Step(in, now)
-	if err != nil {
+	if err != nil || in.Backfill {
 		return r, err
 	}
 	return r, t.Fit(ctx)
 }
 
-// Fit fits every model that has no fitted version yet on the window as it stands.
-// It is called between steps, never inside one, and takes effect at the next. A
-// model that cannot be fitted abstains, with the reason, until it can.
+// Fit estimates the parameters of every model that has none yet, and again of those
+// whose parameters are RefitEvery bars old, from the bars consumed so far. It is
+// called between steps, never inside one, and takes effect at the next. A model that
+// cannot be fitted abstains, with the reason, until it can; one that could be once
+// keeps its version.
 func (t *Track) Fit(ctx context.Context) error {
+	t.backfilled = false
 	if len(t.bars) == 0 {
 		return nil
 	}
 	for i := range t.slots {
-		s := &t.slots[i]
-		if s.fitted != nil {
-			continue
+		if s := &t.slots[i]; !s.ready || s.age >= t.cfg.RefitEvery {
+			s.fit(ctx, t.window())
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
-		f, err := fit(ctx, s.model, t.window())
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			s.why = err.Error()
-			continue
-		}
-		v, err := version(s.model.Name(), f)
-		if err != nil {
-			s.why = err.Error()
-			continue
-		}
-		s.fitted, s.version, s.why = f, v, ""
 	}
 	return nil
 }
 
 func (t *Track) window() forecast.Window {
 	return forecast.NewWindow(t.cfg.Series.Interval, t.bars[max(0, len(t.bars)-t.cfg.Window):])
+}
+
+// longest is the furthest horizon.
+func (t *Track) longest() int { return t.cfg.Horizons[len(t.cfg.Horizons)-1] }
+
+// learn adds a bar to the window and lets the models see it.
+func (t *Track) learn(in Input) {
+	t.push(in.Bar)
+	t.backfilled = t.backfilled || in.Backfill
+	t.ahead = t.targets(t.ahead[:0])
+	w := t.window().WithAhead(t.ahead)
+	for i := range t.slots {
+		t.slots[i].update(w, t.set)
+	}
+}
+
+// targets appends to list the bars that the calendar expects after the newest one.
+func (t *Track) targets(list []market.Span) []market.Span {
+	start := t.bars[len(t.bars)-1].Start
+	for range t.longest() {
+		start = t.next(start)
+		list = append(list, market.Span{Start: start, End: t.cfg.Series.Interval.End(start)})
+	}
+	return list
 }
 
 // push adds b to the window.

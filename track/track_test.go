@@ -57,7 +57,7 @@ func config(mode ledger.Mode, models ...forecast.Forecaster) track.Config {
 	return track.Config{
 		Series:   market.Series{Instrument: market.Instrument{Symbol: "AMZN", Venue: "test"}, Interval: market.Minute},
 		Mode:     mode,
-		Horizons: 2, Models: models, LateAfter: time.Second,
+		Horizons: track.UpTo(2), Models: models, LateAfter: time.Second,
 	}
 }
 
@@ -280,21 +280,73 @@ func TestNaiveIsAlwaysInTheRace(t *testing.T) {
 	}
 }
 
-// TestRestore stops a track at every bar and goes on with a fresh one: the chain
-// must not show it.
+// memory is a model whose answers depend on every bar it ever saw, and on the bar at
+// which its parameter was estimated.
+type memory struct{}
+
+func (memory) Name() string { return "memory" }
+
+func (m memory) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
+	return forecast.FitFollower(ctx, m, w)
+}
+func (memory) Follow(forecast.Setting) forecast.State { return &remembered{} }
+
+type remembered struct {
+	sum, parameter float64
+	bars           int
+}
+
+func (r *remembered) Update(w forecast.Window) {
+	if w.Last() == 113 && r.bars > 20 {
+		panic("an unlucky number")
+	}
+	r.sum = r.sum*0.9 + w.Last() + float64(w.Target(2).Start%7)
+	r.bars++
+}
+
+func (r *remembered) Refit(context.Context) error {
+	if r.bars < 5 {
+		return fmt.Errorf("%w: %d", forecast.ErrTooShort, r.bars)
+	}
+	r.parameter = r.sum
+	return nil
+}
+
+func (r *remembered) Predict(_ forecast.Window, h int) (p forecast.Prediction, _ error) {
+	p.Point = r.sum*1e-6 + r.parameter*1e-7
+	for i, q := range forecast.Probabilities {
+		p.Quantiles[i] = p.Point + q*0.01*float64(h)
+	}
+	return p, nil
+}
+
+func (r *remembered) Encode() ([]byte, error)   { return fmt.Append(nil, r.parameter), nil }
+func (r *remembered) Adopt(from forecast.State) { r.parameter = from.(*remembered).parameter }
+func (r *remembered) Persist(a *forecast.Archive) {
+	a.Float(&r.sum, &r.parameter)
+	a.Int(&r.bars)
+}
+
+// TestRestore stops a track at every bar and goes on with a fresh one, from the last
+// of the snapshots that were taken every seven bars: the chain must not show it.
 func TestRestore(t *testing.T) {
 	in := bars(0, 60)
+	for i := range 6 {
+		in[i].Backfill = true
+	}
 	in[17].Close = 90
+	in[50].Close = 113
 	in = slices.Delete(in, 30, 31)
 	in[40].AfterGap = true
 	rev := bar(20, 140)
 	rev.Revision = 1
 	in = slices.Insert(in, 25, track.Input{Bar: rev})
 
-	cfg := config(ledger.Live)
-	cfg.Window = 12
+	cfg := config(ledger.Live, walk{name: "naive", min: 3}, memory{})
+	cfg.Window, cfg.RefitEvery = 12, 5
+	ctx := context.Background()
 	step := func(tr *track.Track, in track.Input) track.Result {
-		r, err := tr.Advance(context.Background(), in, in.End.Add(time.Millisecond))
+		r, err := tr.Advance(ctx, in, in.End.Add(time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,20 +356,24 @@ func TestRestore(t *testing.T) {
 	for stop := range in {
 		var chain []ledger.Sealed
 		var seen []market.Bar
+		var past track.Past
 		a := newTrack(t, cfg)
-		for _, i := range in[:stop] {
+		for n, i := range in[:stop] {
 			chain = append(chain, step(a, i).Entries...)
 			if k := slices.IndexFunc(seen, func(b market.Bar) bool { return b.Start == i.Start }); k >= 0 {
 				seen[k] = i.Bar
 			} else {
 				seen = append(seen, i.Bar)
 			}
+			past.Since = append(past.Since, i)
+			if n%7 == 0 {
+				past = track.Past{Snapshot: a.Snapshot(), Bars: slices.Clone(seen)}
+			}
 		}
 		b := newTrack(t, cfg)
-		if err := b.Restore(seen, a.Head(), a.Inputs(), chain[max(0, len(chain)-b.RestoreEntries()):]); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.Fit(context.Background()); err != nil {
+		past.Head, past.Inputs = a.Head(), a.Inputs()
+		past.Entries = chain[max(0, len(chain)-b.RestoreEntries()):]
+		if err := b.Restore(ctx, past); err != nil {
 			t.Fatal(err)
 		}
 		for _, i := range in[stop:] {
@@ -335,6 +391,56 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+func TestRestoreRefusesAnotherSnapshot(t *testing.T) {
+	cfg := config(ledger.Live, walk{name: "naive", min: 3}, memory{})
+	a := newTrack(t, cfg)
+	run(t, a, 0, bars(0, 20)...)
+	for name, change := range map[string]func(*track.Config, *track.Past){
+		"horizons": func(c *track.Config, _ *track.Past) { c.Horizons = track.UpTo(3) },
+		"models":   func(c *track.Config, _ *track.Past) { c.Models = c.Models[:1] },
+		"names": func(c *track.Config, _ *track.Past) {
+			c.Models = []forecast.Forecaster{c.Models[0], walk{name: "other"}}
+		},
+		"short": func(_ *track.Config, p *track.Past) { p.Snapshot = p.Snapshot[:len(p.Snapshot)-3] },
+		"long":  func(_ *track.Config, p *track.Past) { p.Snapshot = append(p.Snapshot, 0) },
+	} {
+		c, p := cfg, track.Past{Snapshot: a.Snapshot()}
+		change(&c, &p)
+		if err := newTrack(t, c).Restore(context.Background(), p); !errors.Is(err, forecast.ErrArchive) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// Parameters are estimated every RefitEvery bars: the version says when. History is
+// learnt from without being fitted.
+func TestRefitsOnSchedule(t *testing.T) {
+	cfg := config(ledger.Replay, walk{name: "naive", min: 3}, memory{})
+	cfg.RefitEvery = 10
+	tr := newTrack(t, cfg)
+	in := bars(0, 60)
+	for i := range 20 {
+		in[i].Backfill = true
+	}
+	entries, _ := run(t, tr, 0, in...)
+	var changes []int
+	version := ""
+	for _, e := range entries {
+		if e.Issue == nil {
+			continue
+		}
+		for _, f := range e.Issue.Forecasts {
+			if f.Model == "memory" && f.Horizon == 1 && f.Version != version {
+				version = f.Version
+				changes = append(changes, int((e.Issue.Cutoff-t0)/minute)-1)
+			}
+		}
+	}
+	if want := []int{20, 30, 40, 50}; !slices.Equal(changes, want) {
+		t.Errorf("the version changed at bars %v, want %v", changes, want)
+	}
+}
+
 func TestRestoreRefusesAnotherMode(t *testing.T) {
 	a := newTrack(t, config(ledger.Live))
 	r, err := a.Advance(context.Background(), bars(0, 1)[0], t0+minute)
@@ -342,18 +448,18 @@ func TestRestoreRefusesAnotherMode(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newTrack(t, config(ledger.Replay))
-	if err := b.Restore(nil, a.Head(), a.Inputs(), r.Entries); err == nil || !strings.Contains(err.Error(), "data folder") {
+	if err := b.Restore(context.Background(), track.Past{Head: a.Head(), Inputs: a.Inputs(), Entries: r.Entries}); err == nil || !strings.Contains(err.Error(), "data folder") {
 		t.Errorf("got %v", err)
 	}
 	r.Entries[0].Bytes = r.Entries[0].Bytes[1:]
-	if err := b.Restore(nil, a.Head(), a.Inputs(), r.Entries); !errors.Is(err, ledger.ErrMalformed) {
+	if err := b.Restore(context.Background(), track.Past{Head: a.Head(), Inputs: a.Inputs(), Entries: r.Entries}); !errors.Is(err, ledger.ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func BenchmarkAdvance(b *testing.B) {
 	cfg := config(ledger.Replay, walk{name: "naive", min: 3}, walk{name: "x", min: 3}, walk{name: "y", min: 3})
-	cfg.Horizons = 5
+	cfg.Horizons = track.UpTo(5)
 	tr, err := track.New(cfg)
 	if err != nil {
 		b.Fatal(err)

@@ -53,6 +53,7 @@ type replayCmd struct {
 	fileFlags
 	Rollup   []string `default:"none" help:"Coarser bars to forecast as well, such as 5m,15m."`
 	Horizons int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
+	Models   []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol and auto; all: every one."`
 }
 
 func (c *replayCmd) Run(t *terminal) error {
@@ -70,6 +71,10 @@ func (c *replayCmd) Run(t *terminal) error {
 	if c.Horizons < 1 || c.Horizons > 100 {
 		return usage("--horizons %d: choose 1 to 100", c.Horizons)
 	}
+	models, err := app.SelectModels(c.Models)
+	if err != nil {
+		return usage("%w", err)
+	}
 	files, err := c.read(t)
 	if err != nil {
 		return err
@@ -77,7 +82,7 @@ func (c *replayCmd) Run(t *terminal) error {
 	for _, f := range files {
 		tally := app.Tally{}
 		bar := progress(t, int64(f.Kept()), "forecasting "+string(f.Series.ID()))
-		heads, err := app.Drive(t.ctx, f, rollups, c.Horizons, tally.Add, func(done int) { bar.set(int64(done)) })
+		heads, err := app.Drive(t.ctx, f, rollups, c.Horizons, models, tally.Add, func(done int) { bar.set(int64(done)) })
 		bar.done()
 		if err != nil {
 			return err

@@ -16,10 +16,11 @@ type State struct {
 	experts  []forecast.State
 	pools    []*pool // of each horizon
 
-	last float64 // close of the newest bar, 0 when it cannot be learnt from
-	sum  float64 // cumulated returns x 100
-	errs []error // of the horizons at the newest bar
-	room []forecast.Prediction
+	last  float64 // close of the newest bar, 0 when it cannot be learnt from
+	sum   float64 // cumulated returns x 100
+	names []string
+	errs  []error // of the horizons at the newest bar
+	room  []forecast.Prediction
 }
 
 func newState(m Model, set forecast.Setting) *State {
@@ -28,6 +29,7 @@ func newState(m Model, set forecast.Setting) *State {
 	total := 0.0
 	for _, e := range m.Experts {
 		s.experts = append(s.experts, e.Model.Follow(set))
+		s.names = append(s.names, e.Names...)
 		for _, w := range e.Weights {
 			prior = append(prior, w)
 			total += w
@@ -162,17 +164,27 @@ func (s *State) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 	return p, nil
 }
 
-// Weights returns the names of the experts' answers and their weights now at one of
-// the horizons of the setting. They sum to 1.
-func (s *State) Weights(horizon int) (names []string, weights []float64) {
-	i := slices.Index(s.horizons, horizon)
-	if i < 0 {
-		return nil, nil
+// Shares are the weights of the experts' answers now at one of the horizons of the
+// setting. Those of experts that gave no answer are left out.
+func (s *State) Shares(horizon int) []forecast.Share {
+	p := s.pools[slices.Index(s.horizons, horizon)]
+	if len(p.said) == 0 {
+		return nil
 	}
-	for _, e := range s.model.Experts {
-		names = append(names, e.Names...)
+	o := &p.said[len(p.said)-1]
+	total := 0.0
+	for k, w := range p.weights {
+		if o.present[k] {
+			total += w
+		}
 	}
-	return names, slices.Clone(s.pools[i].weights)
+	shares := make([]forecast.Share, 0, len(p.weights))
+	for k, w := range p.weights {
+		if o.present[k] {
+			shares = append(shares, forecast.Share{Expert: s.names[k], Weight: w / total})
+		}
+	}
+	return shares
 }
 
 // Encode returns what names the version: the versions of all experts.

@@ -39,7 +39,7 @@ const (
 
 func newTracked(t testing.TB, w *world) *tracked {
 	t.Helper()
-	tr, err := track.New(track.Config{Series: storetest.Series("AMZN").Series, Mode: ledger.Live, Horizons: 5,
+	tr, err := track.New(track.Config{Series: storetest.Series("AMZN").Series, Mode: ledger.Live, Horizons: track.UpTo(5),
 		Models: []forecast.Forecaster{naive.New(), drift.New(), ewma.New()}, LateAfter: time.Second})
 	must(t, err)
 	return &tracked{world: w, track: tr, rng: rand.New(rand.NewPCG(1, 2)), next: storetest.Bar(amzn, 0, 0).Start, price: 100}

@@ -22,8 +22,8 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 	if web.Built() {
 		dist = web.Dist()
 	}
-	models := make([]api.Model, len(catalog.Models))
-	for i, m := range catalog.Models {
+	models := make([]api.Model, len(a.models))
+	for i, m := range a.models {
 		name := m.New().Name()
 		models[i] = api.Model{Name: name, Description: m.Description, Champion: name == catalog.Champion}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/api"
 	"github.com/foretick/foretick/internal/bus/inproc"
 	"github.com/foretick/foretick/internal/catalog"
@@ -26,6 +27,7 @@ import (
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/tail"
 	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/track"
 )
 
 // drainLimit is how long stopping may take in all.
@@ -62,7 +64,8 @@ type App struct {
 	api      *api.Server
 	server   *http.Server
 	base     []market.Series
-	last     atomic.Uint64 // the newest event that ingest committed
+	models   []catalog.Model // in the race
+	last     atomic.Uint64   // the newest event that ingest committed
 }
 
 // New listens, opens the store and assembles everything; nothing runs yet. The
@@ -107,8 +110,11 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if a.models, err = cfg.models(); err != nil {
+		return err
+	}
 	a.engine, err = engine.New(engine.Config{
-		Store: a.store, Bus: notices, Models: catalog.Forecasters(), Horizons: cfg.Horizons, Calendars: calendars(source.Info()),
+		Store: a.store, Bus: notices, Models: func() []forecast.Forecaster { return catalog.Forecasters(a.models) }, Horizons: track.UpTo(cfg.Horizons), Calendars: calendars(source.Info()),
 		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics,
 	})
 	if err != nil {

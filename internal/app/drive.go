@@ -16,7 +16,7 @@ import (
 // ones, in memory, as fast as it goes. The same file served by replay gives the same
 // ledger, to the last hash (law 3). each is called for every step's result; progress,
 // which may be nil, with the number of bars done.
-func Drive(ctx context.Context, f *csv.File, rollups []market.Interval, horizons int, each func(market.SeriesID, track.Result) error, progress func(done int)) (map[market.SeriesID]ledger.Head, error) {
+func Drive(ctx context.Context, f *csv.File, rollups []market.Interval, horizons int, models []catalog.Model, each func(market.SeriesID, track.Result) error, progress func(done int)) (map[market.SeriesID]ledger.Head, error) {
 	starts := make([]market.Time, len(f.Bars))
 	for i := range f.Bars {
 		starts[i] = f.Bars[i].Start
@@ -30,7 +30,7 @@ func Drive(ctx context.Context, f *csv.File, rollups []market.Interval, horizons
 	} else {
 		calendar = market.Recorded(f.Series.Interval, starts)
 	}
-	lanes, err := newLanes(f.Series, calendar, rollups, horizons)
+	lanes, err := newLanes(f.Series, calendar, rollups, horizons, models)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +59,11 @@ type lane struct {
 	ready  []market.Bar
 }
 
-func newLanes(s market.Series, calendar market.Calendar, rollups []market.Interval, horizons int) ([]*lane, error) {
+func newLanes(s market.Series, calendar market.Calendar, rollups []market.Interval, horizons int, models []catalog.Model) ([]*lane, error) {
 	var lanes []*lane
 	add := func(i market.Interval, r *market.Rollup) error {
 		t, err := track.New(track.Config{Series: market.Series{Instrument: s.Instrument, Interval: i}, Mode: ledger.Replay,
-			Calendar: calendar, Horizons: horizons, Models: catalog.Forecasters()})
+			Calendar: calendar, Horizons: track.UpTo(horizons), Models: catalog.Forecasters(models)})
 		if err == nil {
 			lanes = append(lanes, &lane{track: t, rollup: r})
 		}

@@ -52,7 +52,7 @@ type run struct {
 func drive(t *testing.T, f *csv.File, rollups ...market.Interval) map[market.SeriesID]*run {
 	t.Helper()
 	out := map[market.SeriesID]*run{}
-	_, err := app.Drive(t.Context(), f, rollups, 5, func(id market.SeriesID, r track.Result) error {
+	_, err := app.Drive(t.Context(), f, rollups, 5, catalog.Models, func(id market.SeriesID, r track.Result) error {
 		if out[id] == nil {
 			out[id] = &run{}
 		}
@@ -78,7 +78,7 @@ func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 		writeBars(t, path, f.Bars)
 	}
 	cfg := app.Config{Addr: "127.0.0.1:0", Data: filepath.Join(dir, "data"), Feed: "replay", File: []string{path}, Speed: speed,
-		Instrument: []string{f.Series.Instrument.Symbol}, Interval: f.Series.Interval.String(), Rollup: []string{"5m"}, Horizons: 5, Log: "error"}
+		Instrument: []string{f.Series.Instrument.Symbol}, Interval: f.Series.Interval.String(), Rollup: []string{"5m"}, Models: []string{"all"}, Horizons: 5, Log: "error"}
 	if f.Series.Interval.Duration() > time.Minute {
 		cfg.Rollup = nil
 	}

@@ -8,11 +8,13 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,15 +34,17 @@ type Store interface {
 	store.BarReader
 	store.LedgerReader
 	store.StepWriter
+	store.DocumentStore
 	Epoch() string
 }
 
 // Config says what the engine works with. Only Metrics and Log may be nil.
 type Config struct {
-	Store     Store
-	Bus       bus.Bus
-	Models    []forecast.Forecaster
-	Horizons  int
+	Store Store
+	Bus   bus.Bus
+	// Models returns new forecasters for a track.
+	Models    func() []forecast.Forecaster
+	Horizons  []int
 	Calendars func(market.Series) market.Calendar
 	LateAfter time.Duration
 	Now       func() time.Time
@@ -51,6 +55,13 @@ type Config struct {
 // batchBars bounds the bars of one pass, and so the memory and the length of the
 // transaction that commits what they produced: at 15 forecasts a bar about 14 MB.
 const batchBars = 4096
+
+// SnapshotEvery is the number of bars of a series after which what its models have
+// learnt is kept: a restart learns at most as many again.
+const SnapshotEvery = 512
+
+// snapshotKind is the kind of the documents that hold snapshots.
+const snapshotKind = "models"
 
 // retryPause is how long the engine waits after the store failed.
 const retryPause = 500 * time.Millisecond
@@ -73,8 +84,10 @@ type Engine struct {
 // follower is a track with its metrics.
 type follower struct {
 	*track.Track
-	metrics *seriesMetrics
-	live    bool
+	metrics  *seriesMetrics
+	live     bool
+	consumed uint64 // event number of the last bar
+	unsaved  int    // bars since the last snapshot
 }
 
 // New returns an engine. It fails when the models break the rules of track.Config.
@@ -90,7 +103,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	var names []string
-	for _, model := range cfg.Models {
+	for _, model := range cfg.Models() {
 		names = append(names, model.Name())
 	}
 	return &Engine{cfg: cfg, metrics: m, names: names, moved: make(chan struct{}), tracks: map[market.SeriesID]*follower{}}, nil
@@ -116,6 +129,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		more, err := e.pass(ctx)
 		e.setFailure(err)
 		if ctx.Err() != nil {
+			e.saveAll(context.WithoutCancel(ctx))
 			return nil
 		}
 		var stuck *restoreError
@@ -135,10 +149,42 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			e.saveAll(context.WithoutCancel(ctx))
 			return nil
 		case <-sub.C():
 		case <-poll.C:
 		}
+	}
+}
+
+// save keeps what the models of the tracks have learnt. A failure is no harm: a
+// restart then learns more again.
+func (e *Engine) save(ctx context.Context, tracks []*follower) {
+	if len(tracks) == 0 {
+		return
+	}
+	docs := make([]store.Document, len(tracks))
+	for i, t := range tracks {
+		body := binary.BigEndian.AppendUint64(nil, t.consumed)
+		docs[i] = store.Document{Kind: snapshotKind, Name: string(t.ID()), At: market.TimeOf(e.cfg.Now()), Body: append(body, t.Snapshot()...)}
+		t.unsaved = 0
+	}
+	if err := e.cfg.Store.PutDocuments(ctx, docs...); err != nil {
+		e.cfg.Log.Warn("what models have learnt could not be kept; a restart learns it again", "series", len(tracks), "err", err)
+	}
+}
+
+// saveAll keeps what is not kept yet when the engine stops.
+func (e *Engine) saveAll(ctx context.Context) {
+	var tracks []*follower
+	for _, t := range e.tracks {
+		if t.unsaved > 0 {
+			tracks = append(tracks, t)
+		}
+	}
+	slices.SortFunc(tracks, func(a, b *follower) int { return strings.Compare(string(a.ID()), string(b.ID())) })
+	for part := range slices.Chunk(tracks, 64) { // bounds the memory of a commit
+		e.save(ctx, part)
 	}
 }
 
@@ -214,6 +260,13 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("engine: commit forecasts: %w", err)
 	}
 	e.committed(work)
+	var due []*follower
+	for _, w := range work {
+		if w.track.unsaved >= SnapshotEvery {
+			due = append(due, w.track)
+		}
+	}
+	e.save(ctx, due)
 	e.advance(recs[len(recs)-1].Seq)
 	if last > 0 {
 		e.cfg.Bus.Publish(bus.Notice{Epoch: e.cfg.Store.Epoch(), Seq: last, Kind: "step"})
@@ -262,6 +315,8 @@ func (e *Engine) step(ctx context.Context, w task) (store.Step, error) {
 		s.Entries = append(s.Entries, r.Entries...)
 		s.Scores = append(s.Scores, r.Scores...)
 		s.Cursor.BarSeq = rec.Seq
+		w.track.consumed = rec.Seq
+		w.track.unsaved++
 	}
 	s.Cursor.Inputs = w.track.Inputs()
 	return s, nil

@@ -79,7 +79,7 @@ func (r *rig) start() {
 	r.t.Helper()
 	r.metrics = prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
-		Store: r.store, Bus: r.bus, Models: []forecast.Forecaster{naive.New(), ewma.New()}, Horizons: 3,
+		Store: r.store, Bus: r.bus, Models: func() []forecast.Forecaster { return []forecast.Forecaster{naive.New(), ewma.New()} }, Horizons: track.UpTo(3),
 		Calendars: func(market.Series) market.Calendar { return market.Always }, LateAfter: time.Second,
 		Now: func() time.Time { return time.UnixMicro(r.now.Load()) }, Metrics: r.metrics,
 	})
@@ -151,7 +151,7 @@ func (r *rig) head(s market.Series) ledger.Head {
 // want is the head that a single track reaches over the same bars.
 func want(t *testing.T, s market.Series, k, bars int) ledger.Head {
 	t.Helper()
-	tr, err := track.New(track.Config{Series: s, Mode: ledger.Live, Horizons: 3, Models: []forecast.Forecaster{naive.New(), ewma.New()}, LateAfter: time.Second})
+	tr, err := track.New(track.Config{Series: s, Mode: ledger.Live, Horizons: track.UpTo(3), Models: []forecast.Forecaster{naive.New(), ewma.New()}, LateAfter: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

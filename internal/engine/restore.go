@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
@@ -57,17 +60,21 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 	}
 	t, err := track.New(track.Config{
 		Series: record.Series, Mode: record.Mode, Calendar: e.cfg.Calendars(record.Series),
-		Horizons: e.cfg.Horizons, Models: e.cfg.Models, LateAfter: e.cfg.LateAfter,
+		Horizons: e.cfg.Horizons, Models: e.cfg.Models(), LateAfter: e.cfg.LateAfter,
 	})
 	if err != nil {
 		return task{}, &restoreError{err}
 	}
 	if cursor.BarSeq > 0 {
-		if err := e.restore(ctx, t, head, cursor); err != nil {
+		err := e.restore(ctx, t, head, cursor)
+		if errors.Is(err, errStale) {
+			return e.track(ctx, id) // there is no snapshot now
+		}
+		if err != nil {
 			return task{}, err
 		}
 	}
-	f := &follower{Track: t, metrics: e.metrics.series(id, e.names), live: record.Mode == ledger.Live}
+	f := &follower{Track: t, metrics: e.metrics.series(id, e.names), live: record.Mode == ledger.Live, consumed: cursor.BarSeq}
 	e.tracks[id] = f
 	return task{track: f, after: cursor.BarSeq}, nil
 }
@@ -89,39 +96,102 @@ func (e *Engine) record(ctx context.Context, id market.SeriesID) (store.SeriesRe
 	return store.SeriesRecord{}, fmt.Errorf("engine: series %s: %w", id, store.ErrNotFound)
 }
 
+// restore takes a track back to the cursor: its models to the last snapshot, and from
+// there through the log.
 func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, cursor store.Cursor) error {
 	id := t.ID()
-	bars, err := e.consumed(ctx, id, cursor.BarSeq)
+	past := track.Past{Head: head, Inputs: cursor.Inputs}
+	after, err := e.snapshot(ctx, id, &past)
+	if err != nil {
+		return err
+	}
+	if after > 0 {
+		past.Bars, err = e.consumed(ctx, id, after, t.RestoreBars())
+	}
+	if err == nil {
+		past.Since, err = e.since(ctx, id, after, cursor.BarSeq)
+	}
 	if err != nil {
 		return fmt.Errorf("engine: bars of %s: %w", id, err)
 	}
-	var entries []ledger.Sealed
 	if head.Seq > 0 {
 		from := uint64(1)
 		if n := uint64(t.RestoreEntries()); head.Seq > n {
 			from = head.Seq - n + 1
 		}
-		entries, err = e.cfg.Store.Entries(ctx, id, store.EntryQuery{From: from, Times: store.Range{Limit: t.RestoreEntries()}})
+		past.Entries, err = e.cfg.Store.Entries(ctx, id, store.EntryQuery{From: from, Times: store.Range{Limit: t.RestoreEntries()}})
 		if err != nil {
 			return fmt.Errorf("engine: ledger of %s: %w", id, err)
 		}
 	}
-	if err := t.Restore(bars, head, cursor.Inputs, entries); err != nil {
+	err = t.Restore(ctx, past)
+	if errors.Is(err, forecast.ErrArchive) {
+		// Models or horizons were changed since: begin to learn anew.
+		e.cfg.Log.Warn("what models had learnt does not fit the models of now; they learn again from the stored bars", "series", id, "err", err)
+		if err := e.cfg.Store.DeleteDocument(ctx, snapshotKind, string(id)); err != nil {
+			return fmt.Errorf("engine: snapshot of %s: %w", id, err)
+		}
+		return errStale
+	}
+	if err != nil && ctx.Err() == nil {
 		return &restoreError{err}
 	}
-	return t.Fit(ctx)
+	return err
+}
+
+// errStale says that a track must be restored again, without its snapshot.
+var errStale = errors.New("engine: stale snapshot")
+
+// snapshot reads the last snapshot of a series into past and returns the event number
+// of the last bar that it knows; 0 when there is none.
+func (e *Engine) snapshot(ctx context.Context, id market.SeriesID, past *track.Past) (after uint64, err error) {
+	d, err := e.cfg.Store.Document(ctx, snapshotKind, string(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("engine: snapshot of %s: %w", id, err)
+	}
+	if len(d.Body) < 8 {
+		return 0, nil
+	}
+	past.Snapshot = d.Body[8:]
+	return binary.BigEndian.Uint64(d.Body), nil
+}
+
+// relearnBars bounds what a track without a snapshot learns again.
+const relearnBars = 4096
+
+// since reads what was logged after event after up to event last.
+func (e *Engine) since(ctx context.Context, id market.SeriesID, after, last uint64) (list []track.Input, err error) {
+	for after < last {
+		recs, err := e.cfg.Store.BarLog(ctx, id, after, batchBars)
+		if err != nil || len(recs) == 0 {
+			return list, err
+		}
+		for _, r := range recs {
+			if after = r.Seq; after > last {
+				break
+			}
+			list = append(list, track.Input{Bar: r.Bar, Backfill: r.Backfill, AfterGap: r.AfterGap})
+		}
+		if len(list) > 2*relearnBars {
+			list = list[:copy(list, list[len(list)-relearnBars:])]
+		}
+	}
+	return list, nil
 }
 
 // consumed returns the newest bars that had been stepped when the log was read up
 // to event seq, oldest first. More may be committed meanwhile: what is fresh is asked
 // again after the bars have been read, so that none of them is taken for consumed (64
 // at most are read in vain).
-func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64) ([]market.Bar, error) {
+func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64, most int) ([]market.Bar, error) {
 	fresh, err := e.fresh(ctx, id, seq)
 	if err != nil {
 		return nil, err
 	}
-	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: track.DefaultWindow + len(fresh) + 64, Newest: true})
+	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: most + len(fresh) + 64, Newest: true})
 	if err != nil {
 		return nil, err
 	}

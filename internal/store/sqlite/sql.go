@@ -64,4 +64,10 @@ const (
 	sqlAddReject   = `INSERT INTO quarantine (digest, at, source, instrument, line, raw, reason) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`
 	sqlRejects     = `SELECT num, at, source, instrument, line, raw, reason FROM quarantine WHERE num < ? ORDER BY num DESC LIMIT ?`
 	sqlRejectCount = `SELECT count(*) FROM quarantine`
+
+	sqlPutDocument = `INSERT INTO document (kind, name, at, body) VALUES (?, ?, ?, ?)
+		ON CONFLICT (kind, name) DO UPDATE SET at = excluded.at, body = excluded.body`
+	sqlDocument    = `SELECT at, body FROM document WHERE kind = ? AND name = ?`
+	sqlDocuments   = `SELECT name, at, length(body) FROM document WHERE kind = ? ORDER BY at DESC, name`
+	sqlDelDocument = `DELETE FROM document WHERE kind = ? AND name = ?`
 )

@@ -1,0 +1,91 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/auto"
+	"github.com/foretick/foretick/forecast/drift"
+	"github.com/foretick/foretick/forecast/ewma"
+	"github.com/foretick/foretick/forecast/garch"
+	"github.com/foretick/foretick/forecast/naive"
+	"github.com/foretick/foretick/forecast/rangevol"
+)
+
+// Model is a forecasting model that can join the race.
+type Model struct {
+	New         func() forecast.Forecaster
+	Description string // one sentence for people
+	Default     bool   // it is in the race unless models are named
+}
+
+// Models are all models, in the order in which they are shown. naive comes first:
+// every other is compared with it.
+var Models = []Model{
+	{New: func() forecast.Forecaster { return naive.New() }, Default: true,
+		Description: "The price stays where it is; spread as the last 250 returns were. Every model is judged against it."},
+	{New: func() forecast.Forecaster { return drift.New() },
+		Description: "The price goes on by the mean return of the last 250 bars."},
+	{New: func() forecast.Forecaster { return ewma.New() }, Default: true,
+		Description: "The price stays; the spread follows recent volatility (RiskMetrics 1996, decay 0.94, normal)."},
+	{New: func() forecast.Forecaster { return garch.New() }, Default: true,
+		Description: "Volatility clusters and returns to its mean: GARCH(1,1) with Student's t (Bollerslev 1987)."},
+	{New: func() forecast.Forecaster { return garch.NewGJR() },
+		Description: "GARCH in which falls raise volatility more than rises (Glosten, Jagannathan & Runkle 1993)."},
+	{New: func() forecast.Forecaster { return garch.NewGJRX() },
+		Description: "The same with the range of each bar as a further input."},
+	{New: func() forecast.Forecaster { return rangevol.New() }, Default: true,
+		Description: "Volatility from the high, low, open and close of past bars, regressed on a log scale with a prior from many markets."},
+	{New: func() forecast.Forecaster { return NewAuto(nil) }, Default: true,
+		Description: "The champion: combines garch, gjrx and rangevol by how well each has done, and corrects its intervals when coverage has drifted."},
+}
+
+// Champion is the name of the model whose forecasts lead the page.
+const Champion = "auto"
+
+// NewAuto returns the champion: its experts and their first weights. prior is that of
+// rangevol, nil for its own.
+func NewAuto(prior *rangevol.Prior) auto.Model {
+	scale := rangevol.New()
+	if prior != nil {
+		scale.Prior = prior
+	}
+	return auto.New(
+		auto.Expert{Model: garch.New(), Names: []string{"garch"}, Weights: []float64{0.1}},
+		auto.Expert{Model: garch.NewGJRX(), Names: []string{"gjrx"}, Weights: []float64{0.2}},
+		auto.Expert{Model: scale, Names: []string{"rangevol-t", "rangevol-historical", "rangevol-local"}, Weights: []float64{0.2, 0.2, 0.3}},
+	)
+}
+
+// Select returns the models with the given names in the order of Models, naive always
+// among them; those of the default race when there is no name, all when one is "all".
+// A name that is unknown is an error that lists those there are.
+func Select(names ...string) ([]Model, error) {
+	var list []Model
+	var spelt []string
+	for _, m := range Models {
+		name := m.New().Name()
+		spelt = append(spelt, name)
+		named := slices.Contains(names, name) || slices.Contains(names, "all") || name == "naive"
+		if named || len(names) == 0 && m.Default {
+			list = append(list, m)
+		}
+	}
+	for _, n := range names {
+		if n != "all" && !slices.Contains(spelt, n) {
+			return nil, fmt.Errorf("there is no model %q; choose from %s, or all", n, strings.Join(spelt, ", "))
+		}
+	}
+	return list, nil
+}
+
+// Forecasters returns a new forecaster of each model.
+func Forecasters(models []Model) []forecast.Forecaster {
+	list := make([]forecast.Forecaster, len(models))
+	for i, m := range models {
+		list[i] = m.New()
+	}
+	return list
+}
