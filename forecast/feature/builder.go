@@ -94,7 +94,6 @@ func (b *Builder) Row() (row Row) {
 	row[Return5] = clip(b.back(5)/(s*root5), most)
 	row[Return22] = clip(b.back(span)/(s*rootSpan), most)
 	row[Fall] = max(-row[Return1], 0)
-	row[Size] = math.Abs(row[Return1])
 	row[Vol1] = b.logRatio(0, e)
 	row[Vol4] = b.logRatio(1, e)
 	row[Vol64] = b.logRatio(3, e)

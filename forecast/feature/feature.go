@@ -13,8 +13,8 @@
 // of V with a half-life of k bars, and s = sqrt(E(16)):
 //
 //	Return1, 2, 5, 22   sum of the last k returns / (s sqrt(k)), within ±4
-//	Fall, Size          max(-Return1, 0) and |Return1|: bad news counts for more
-//	                    (Black 1976; Glosten, Jagannathan & Runkle 1993)
+//	Fall                max(-Return1, 0): bad news counts for more (Black 1976; Glosten,
+//	                    Jagannathan & Runkle 1993); |Return1| is Return1 + 2 Fall
 //	Vol1, 4, 64, 250    ln E(k)/E(16): the cascade of horizons (Corsi 2009)
 //	VolClose            ln C/E(16), C as E(12) but of r²: ranges against closes
 //	Volume              ln volume less its mean of half-life 22, within ±3; 0 without
@@ -37,7 +37,6 @@ const (
 	Return5
 	Return22
 	Fall
-	Size
 	Vol1
 	Vol4
 	Vol64
@@ -50,7 +49,7 @@ const (
 
 // Names are the columns' names, in order.
 var Names = [Columns]string{
-	"return1", "return2", "return5", "return22", "fall", "size",
+	"return1", "return2", "return5", "return22", "fall",
 	"vol1", "vol4", "vol64", "vol250", "volclose", "volume", "tilt",
 }
 

@@ -67,7 +67,7 @@ func TestRowByDefinition(t *testing.T) {
 	}
 	want := feature.Row{
 		feature.Return1: back(1), feature.Return2: back(2), feature.Return5: back(5), feature.Return22: back(22),
-		feature.Fall: math.Max(0, -back(1)), feature.Size: math.Abs(back(1)),
+		feature.Fall: math.Max(0, -back(1)),
 		feature.Vol1: math.Log(mean(v, 1) / e), feature.Vol4: math.Log(mean(v, 4) / e),
 		feature.Vol64: math.Log(mean(v, 64) / e), feature.Vol250: math.Log(mean(v, 250) / e),
 		feature.VolClose: math.Log(mean(square, 12) / e),

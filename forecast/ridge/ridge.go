@@ -28,7 +28,7 @@
 // out. Between the horizons, mean and quantiles in units of the volatility of the time
 // are interpolated over ln h; past 20 they stay.
 //
-// It is good for its volatility, which uses thirteen columns where package har uses
+// It is good for its volatility, which uses twelve columns where package har uses
 // five and does as well. The mean has no skill on any market that we measured, and is
 // here so that this can be seen: where cross-validation finds nothing, the penalty is
 // large and the point is near the average return.

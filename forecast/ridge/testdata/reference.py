@@ -4,12 +4,12 @@ trace of the hat matrix, to check package ridge against.
     python3 reference.py     (Python 3.11, NumPy 1.24.2)
 
 prints for h = 1 and 5: the chosen penalty, GCV there, degrees of freedom, the intercept
-and 13 slopes. The data are sines, see data().
+and 12 slopes. The data are sines, see data().
 """
 import numpy as np
 
 
-def data(n=200, p=13):
+def data(n=200, p=12):
     i, j = np.arange(1, n + 1)[:, None], np.arange(1, p + 1)[None, :]
     X = np.sin(0.37 * i * (j + 1)) + 0.3 * np.sin(0.11 * i)
     k = np.arange(1, n + 1)
