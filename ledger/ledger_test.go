@@ -282,3 +282,43 @@ func BenchmarkSealIssue(b *testing.B) {
 		}
 	}
 }
+
+// Entries that were sealed in format 1 verify, and go through JSON, as they are.
+func TestFormat1StaysValid(t *testing.T) {
+	b := &ledger.IssueBody{Cutoff: 1_000_000, Last: 100, Scale: 0.5, Forecasts: []forecast.Forecast{
+		{Model: "naive", Version: "naive", Horizon: 1, Target: market.Span{Start: 1_000_000, End: 2_000_000}, Point: 100, Quantiles: forecast.Normal(100, 1)}}}
+	var head ledger.Head
+	var chain []ledger.Sealed
+	for _, e := range []ledger.Entry{{Genesis: &ledger.GenesisBody{Calendar: "24x7", Horizons: 1}}, {Issue: b}} {
+		e.Format, e.Series, e.Mode, e.At = 1, "sim:AMZN@1s", ledger.Replay, 1_000_000
+		e.Seq, e.Prev = head.Seq+1, head.Hash
+		s, err := ledger.Seal(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Bytes[4] != 1 {
+			t.Fatalf("the format is %d", s.Bytes[4])
+		}
+		head = ledger.Head{Seq: s.Seq, Hash: s.Hash}
+		chain = append(chain, s)
+	}
+	// 4 magic, 3 format kind mode, 13 series, 8 seq, 8 at, 32 prev; 8 cutoff, 32 inputs, 16
+	// last and scale, 4 count; 14 names, 2 horizon, 16 span, 1 late, 24 numbers of 8; 4 count.
+	if n := len(chain[1].Bytes); n != 4+3+13+8+8+32+8+32+16+4+14+2+16+1+24*8+4 {
+		t.Errorf("an issue of format 1 has %d bytes", n)
+	}
+	var v ledger.Verifier
+	for _, s := range chain {
+		if err := v.Add(s); err != nil {
+			t.Fatal(err)
+		}
+		line, err := ledger.AppendJSON(nil, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ledger.ParseJSON(line)
+		if err != nil || !bytes.Equal(again.Bytes, s.Bytes) {
+			t.Fatalf("%s came back as %x, %v", line, again.Bytes, err)
+		}
+	}
+}

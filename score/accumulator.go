@@ -31,7 +31,7 @@ var ErrTooOld = errors.New("score: older than what is held")
 // fed, to the last bit.
 //
 // It holds the scores of the last day, at most 86,400 and at least the 64 newest,
-// in 65 bytes each: 5.6 MB after a day of one score a second. Of older ones it
+// in 81 bytes each: 7 MB after a day of one score a second. Of older ones it
 // holds sums, and while there are at most 86,400 scores in all, two numbers each
 // for the medians of WindowAll. Past that those medians come from a sketch with a
 // relative error of at most 1 % (DDSketch, Masson et al. 2019), and
@@ -48,6 +48,9 @@ type Accumulator struct {
 	// most exact scores; then nil and the sketches count all scores, held or gone.
 	goneErr, gonePercent []float64
 	errs, percents       *sketch
+
+	calibration tally // of all scores
+	test        Test  // of all that came in order
 
 	cache []WindowSummary // of the scores as they are, nil when there is none
 }
@@ -95,10 +98,16 @@ func (a *Accumulator) put(s *Score) {
 		if i, same = slices.BinarySearch(a.held.target, r.target); same {
 			old := a.held.at(i)
 			a.held.set(i, r)
+			a.calibration.add(&old, -1)
+			a.calibration.add(&r, 1)
 			a.count(old.err, old.percent, -1)
 			a.count(r.err, r.percent, 1)
 			return
 		}
+	}
+	a.calibration.add(&r, 1)
+	if i == a.held.len() { // what comes late cannot be bet on
+		a.test.Add(s)
 	}
 	a.held.insert(i, r)
 	a.count(r.err, r.percent, 1)
@@ -151,6 +160,15 @@ func (a *Accumulator) since(asOf market.Time, reach time.Duration) int {
 	i, _ := slices.BinarySearch(a.held.target, asOf.Add(-reach)+1)
 	return i
 }
+
+// Evidence is what the scores so far say about the model against naive. Each target is
+// weighed once, on the outcome that came first; a score that came after a later
+// target's is not weighed.
+func (a *Accumulator) Evidence() Evidence { return a.test.Evidence() }
+
+// Calibration is how the forecasts of all scores so far were calibrated. daily says
+// that targets are a day or more apart.
+func (a *Accumulator) Calibration(daily bool) Calibration { return a.calibration.calibration(daily) }
 
 // Windows sums up each window as of the newest target, as the function Windows
 // does. The caller must not change the result. It costs up to some milliseconds at

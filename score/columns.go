@@ -18,6 +18,8 @@ type row struct {
 	crps       float64 // NaN when not known
 	naiveCRPS  float64 // NaN when not known
 	naiveError float64
+	pit        float64
+	interval   float64 // score of the 90 % interval, NaN without one
 	flags      uint8
 }
 
@@ -27,12 +29,15 @@ const (
 	late              // issued after the target had opened
 	call              // predicted a direction
 	right             // and it was the right one
+
+	regimeShift = iota // above it stands the regime
 )
 
 func rowOf(s *Score) row {
 	r := row{
 		target: s.Target, err: s.Error(), percent: s.PercentError(), scaled: math.NaN(),
 		width: s.Upper - s.Lower, crps: s.CRPS, naiveCRPS: s.NaiveCRPS, naiveError: s.Actual - s.Last,
+		pit: s.PIT, interval: intervalScore(s), flags: uint8(s.Regime&3) << regimeShift,
 	}
 	if r.percent-r.percent != 0 { // the prediction is 0, or as good as
 		r.percent = math.NaN()
@@ -55,7 +60,7 @@ func rowOf(s *Score) row {
 	return r
 }
 
-// columns are rows ordered by target, each field in a slice of its own: 65 bytes a
+// columns are rows ordered by target, each field in a slice of its own: 81 bytes a
 // row, and what a sum or a median reads lies together.
 type columns struct {
 	target     []market.Time
@@ -66,18 +71,21 @@ type columns struct {
 	crps       []float64
 	naiveCRPS  []float64
 	naiveError []float64
+	pit        []float64
+	interval   []float64
 	flags      []uint8
 }
 
 func (c *columns) len() int { return len(c.target) }
 
 func (c *columns) at(i int) row {
-	return row{c.target[i], c.err[i], c.percent[i], c.scaled[i], c.width[i], c.crps[i], c.naiveCRPS[i], c.naiveError[i], c.flags[i]}
+	return row{c.target[i], c.err[i], c.percent[i], c.scaled[i], c.width[i], c.crps[i], c.naiveCRPS[i], c.naiveError[i], c.pit[i], c.interval[i], c.flags[i]}
 }
 
 func (c *columns) set(i int, r row) {
 	c.target[i], c.err[i], c.percent[i], c.scaled[i], c.width[i] = r.target, r.err, r.percent, r.scaled, r.width
 	c.crps[i], c.naiveCRPS[i], c.naiveError[i], c.flags[i] = r.crps, r.naiveCRPS, r.naiveError, r.flags
+	c.pit[i], c.interval[i] = r.pit, r.interval
 }
 
 // insert puts r before row i.
@@ -90,6 +98,8 @@ func (c *columns) insert(i int, r row) {
 	c.crps = slices.Insert(c.crps, i, r.crps)
 	c.naiveCRPS = slices.Insert(c.naiveCRPS, i, r.naiveCRPS)
 	c.naiveError = slices.Insert(c.naiveError, i, r.naiveError)
+	c.pit = slices.Insert(c.pit, i, r.pit)
+	c.interval = slices.Insert(c.interval, i, r.interval)
 	c.flags = slices.Insert(c.flags, i, r.flags)
 }
 
@@ -103,6 +113,8 @@ func (c *columns) drop(n int) {
 	c.crps = slices.Delete(c.crps, 0, n)
 	c.naiveCRPS = slices.Delete(c.naiveCRPS, 0, n)
 	c.naiveError = slices.Delete(c.naiveError, 0, n)
+	c.pit = slices.Delete(c.pit, 0, n)
+	c.interval = slices.Delete(c.interval, 0, n)
 	c.flags = slices.Delete(c.flags, 0, n)
 }
 

@@ -340,17 +340,6 @@ func TestNth(t *testing.T) {
 	})
 }
 
-func TestJudgeClaimsNothing(t *testing.T) {
-	for _, model := range []string{Naive, "ewma"} {
-		for _, n := range []int{0, 1, 100000} {
-			v := Judge(model, n)
-			if v.Code != NotJudgedYet || v.Text != "not judged yet" || v.Why == "" {
-				t.Errorf("%s after %d: %+v", model, n, v)
-			}
-		}
-	}
-}
-
 func TestOf(t *testing.T) {
 	p := forecast.Prediction{Quantiles: forecast.Normal(0, 0.01)}
 	f := forecast.Forecast{Model: "ewma", Version: "v", Horizon: 2, Target: market.Span{Start: at(0), End: at(time.Second)}, Late: true}

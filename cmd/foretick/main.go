@@ -19,14 +19,15 @@ import (
 type cli struct {
 	Config kong.ConfigFlag `type:"path" help:"YAML file of settings, keys named like flags."`
 
-	Serve   serveCmd   `cmd:"" help:"Follow a market, forecast it, and serve the dashboard and the API."`
-	Predict predictCmd `cmd:"" help:"Forecast the next price after a list of prices."`
-	Replay  replayCmd  `cmd:"" help:"Run recorded files through the loop at full speed and print how the forecasts did."`
-	Import  importCmd  `cmd:"" help:"Store the bars of recorded files as history."`
-	Export  exportCmd  `cmd:"" help:"Write the stored bars of a series as CSV."`
-	Ledger  ledgerCmd  `cmd:"" help:"Check, show and export sealed forecasts."`
-	Doctor  doctorCmd  `cmd:"" help:"Look at the data folder, port, disk and clock, and say what is wrong."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Follow a market, forecast it, and serve the dashboard and the API."`
+	Predict  predictCmd  `cmd:"" help:"Forecast the next price after a list of prices."`
+	Backtest backtestCmd `cmd:"" help:"Walk recorded files or stored series with a rolling origin and judge what the models would have said."`
+	Replay   replayCmd   `cmd:"" help:"Run recorded files through the loop at full speed and print how the forecasts did."`
+	Import   importCmd   `cmd:"" help:"Store the bars of recorded files as history."`
+	Export   exportCmd   `cmd:"" help:"Write the stored bars of a series as CSV."`
+	Ledger   ledgerCmd   `cmd:"" help:"Check, show and export sealed forecasts."`
+	Doctor   doctorCmd   `cmd:"" help:"Look at the data folder, port, disk and clock, and say what is wrong."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // terminal is what commands write to and are told by.

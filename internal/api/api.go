@@ -55,6 +55,8 @@ type Config struct {
 	Models     []Model
 	Default    market.SeriesID // the series of /stock_data and of the page's first view
 	Horizons   int
+	AllModels  []Model // that backtests can walk
+	Backtests  Backtests
 	Lookback   int // number of prices the original contract takes
 	Predict    func(ctx context.Context, prices []float64) (float64, error)
 	PredictURL string // service that answers POST /predict instead
@@ -102,6 +104,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Models == nil {
 		cfg.Models = []Model{} // a list is never null
+	}
+	if cfg.AllModels == nil {
+		cfg.AllModels = cfg.Models
 	}
 	if cfg.MaxStream == 0 {
 		cfg.MaxStream = 10_000
@@ -166,6 +171,7 @@ func (s *Server) routes() {
 	s.seriesRoutes()
 	s.forecastRoutes()
 	s.scoreRoutes()
+	s.backtestRoutes()
 	s.ledgerRoutes()
 	s.feedRoutes()
 	s.streamRoute()

@@ -57,15 +57,14 @@ func (b *boards) get(k boardKey) *board {
 	return n
 }
 
-// windows returns the accuracy windows up to the newest score, and the start of its
-// target, 0 when there is none.
-func (b *boards) windows(ctx context.Context, k boardKey) ([]score.WindowSummary, market.Time, error) {
+// read brings a board up to the newest score and lets f read its accumulator.
+func (b *boards) read(ctx context.Context, k boardKey, f func(*score.Accumulator)) error {
 	n := b.get(k)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	revision, err := b.store.ScoreRevision(ctx, k.series)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	if n.acc == nil || n.revision != revision {
 		n.acc, n.next, n.revision = score.NewAccumulator(), 0, revision
@@ -83,8 +82,8 @@ func (b *boards) windows(ctx context.Context, k boardKey) ([]score.WindowSummary
 	}
 	if err != nil {
 		n.acc = nil // half read: begin again next time
-		return nil, 0, err
+		return err
 	}
-	asOf, _ := n.acc.AsOf()
-	return n.acc.Windows(), asOf, nil
+	f(n.acc)
+	return nil
 }

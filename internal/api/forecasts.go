@@ -30,6 +30,8 @@ type Forecast struct {
 	Lower50  float64     `json:"lower50"`
 	Upper50  float64     `json:"upper50"`
 	Upper90  float64     `json:"upper90"`
+	// Shares are what a combined forecast was made of.
+	Shares []forecast.Share `json:"shares,omitempty" doc:"Experts of a combined forecast with their weights, from 0 to 1."`
 
 	Status       string   `json:"status" enum:"open,scored,void"`
 	Actual       *float64 `json:"actual"`
@@ -44,7 +46,7 @@ func newForecast(s ledger.Sealed, e *ledger.Entry, f *forecast.Forecast) Forecas
 		Cutoff: e.Issue.Cutoff, IssuedAt: e.At, OpenedMS: float64(e.At-f.Target.Start) / 1000, Late: f.Late, Target: f.Target,
 		Last: e.Issue.Last, Point: f.Point,
 		Lower90: f.Quantiles[forecast.Q05], Lower50: f.Quantiles[forecast.Q25], Upper50: f.Quantiles[forecast.Q75], Upper90: f.Quantiles[forecast.Q95],
-		Status: "open",
+		Shares: f.Shares, Status: "open",
 	}
 }
 

@@ -45,6 +45,10 @@ func (s *Server) middleware() http.Handler {
 			s.unrouted(rec, r)
 			return
 		}
+		if foreign(r) && s.cfg.Keys == nil {
+			writeProblem(rec, problem{Status: http.StatusForbidden, Detail: "a page of another site may not change anything here"})
+			return
+		}
 		if !s.authorized(rec, r) {
 			return
 		}
@@ -109,6 +113,13 @@ func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
 	}
 	return true
 }
+
+// foreign reports whether a browser sends a changing request on behalf of a page of
+// another site.
+var foreign = func() func(*http.Request) bool {
+	p := http.NewCrossOriginProtection()
+	return func(r *http.Request) bool { return p.Check(r) != nil }
+}()
 
 // guarded reports whether a path needs a key.
 func guarded(path string) bool {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/score"
@@ -108,6 +109,8 @@ func newScoreRow(s *score.Score) ScoreRow {
 func (s *Server) scoreRoutes() {
 	huma.Register(s.doc, get("get-accuracy", "/v1/series/{series}/accuracy", "scores", "The accuracy table",
 		"Windows go by time of target. The naive forecast is always listed too."), s.getAccuracy)
+	huma.Register(s.doc, get("get-calibration", "/v1/series/{series}/calibration", "scores", "Do intervals mean what they say",
+		"Coverage of every interval, overall, by regime of volatility and by time, over all scores of one model. Coverage is a long-run average: single stretches are off without anything being wrong."), s.getCalibration)
 	huma.Register(s.doc, get("list-scores", "/v1/series/{series}/scores", "scores", "Forecasts judged, one by one",
 		"from and to select by start of the target. A page holds about limit scores: it never splits those of one target."), s.listScores)
 }
@@ -128,7 +131,13 @@ func (s *Server) getAccuracy(ctx context.Context, in *struct {
 		if in.Model != "" && m.Name != in.Model && m.Name != score.Naive {
 			continue
 		}
-		windows, asOf, err := s.boards.windows(ctx, boardKey{in.id(), m.Name, in.Horizon})
+		var windows []score.WindowSummary
+		var asOf market.Time
+		var evidence score.Evidence
+		err := s.boards.read(ctx, boardKey{in.id(), m.Name, in.Horizon}, func(acc *score.Accumulator) {
+			windows, evidence = acc.Windows(), acc.Evidence()
+			asOf, _ = acc.AsOf()
+		})
 		if err != nil {
 			return nil, failure(err)
 		}
@@ -136,13 +145,89 @@ func (s *Server) getAccuracy(ctx context.Context, in *struct {
 		for i := range windows {
 			a.Windows[i] = newWindow(&windows[i])
 		}
-		a.Verdict = score.Judge(m.Name, windows[len(windows)-1].N)
+		a.Verdict = score.Judge(m.Name, evidence)
 		if asOf != 0 && (out.Body.AsOf == nil || *out.Body.AsOf < asOf) {
 			out.Body.AsOf = &asOf
 		}
 		out.Body.Models = append(out.Body.Models, a)
 	}
 	return out, nil
+}
+
+// Coverage is how often an interval held the outcome. What is not defined is null.
+type Coverage struct {
+	Level float64  `json:"level" doc:"What was promised, such as 0.9."`
+	Share *float64 `json:"share" doc:"What was kept, 0 to 1."`
+	Low   *float64 `json:"low" doc:"Lower end of what chance explains (Wilson, 95 %, as if outcomes were independent)."`
+	High  *float64 `json:"high"`
+}
+
+// CoverageOf is the coverage of the 90 % interval over a part of the outcomes.
+type CoverageOf struct {
+	Name string `json:"name"`
+	N    int    `json:"n"`
+	Coverage
+}
+
+// Calibration says whether the forecast distributions of one model mean what they say.
+type Calibration struct {
+	Series        market.SeriesID `json:"series"`
+	Model         string          `json:"model"`
+	Horizon       int             `json:"horizon"`
+	N             int             `json:"n"`
+	Levels        []Coverage      `json:"levels" doc:"Coverage of each central interval, widest first."`
+	Probabilities []float64       `json:"probabilities" doc:"The levels of reliability."`
+	Reliability   []*float64      `json:"reliability" doc:"Share of outcomes at or below the forecast quantile of each probability."`
+	PIT           []int           `json:"pit" doc:"Outcomes in each twentieth of the forecast distribution; about equal when it means what it says."`
+	Regimes       []CoverageOf    `json:"regimes" doc:"Coverage of the 90 % interval where volatility was low, middle and high by the standard of the bars before."`
+	Times         []CoverageOf    `json:"times" doc:"The same by hour of the day (UTC), or by weekday for bars of a day."`
+	IntervalScore *float64        `json:"interval_score90" doc:"Mean interval score of the 90 % interval, in 100 x log return; lower is better."`
+}
+
+func newCoverage(c score.LevelCoverage) Coverage {
+	return Coverage{c.Level, number(c.Share), number(c.Low), number(c.High)}
+}
+
+func newCoverages(list []score.GroupCoverage) []CoverageOf {
+	out := make([]CoverageOf, len(list))
+	for i, g := range list {
+		out[i] = CoverageOf{g.Name, g.N, newCoverage(g.LevelCoverage)}
+	}
+	return out
+}
+
+func (s *Server) getCalibration(ctx context.Context, in *struct {
+	SeriesPath
+	Horizon int    `query:"horizon" minimum:"1" maximum:"1000" default:"1"`
+	Model   string `query:"model" maxLength:"100" doc:"Left out: the champion."`
+}) (*oneOf[Calibration], error) {
+	record, err := s.record(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
+		return nil, err
+	}
+	for _, m := range s.cfg.Models {
+		if in.Model == "" && m.Champion {
+			in.Model = m.Name
+		}
+	}
+	var c score.Calibration
+	daily := record.Interval.Duration() >= market.Day.Duration()
+	err = s.boards.read(ctx, boardKey{in.id(), in.Model, in.Horizon}, func(acc *score.Accumulator) { c = acc.Calibration(daily) })
+	if err != nil {
+		return nil, failure(err)
+	}
+	out := Calibration{Series: in.id(), Model: in.Model, Horizon: in.Horizon, N: c.N, Levels: make([]Coverage, len(c.Levels)), Probabilities: forecast.Probabilities[:],
+		Reliability: make([]*float64, len(c.Reliability)), PIT: slices.Clone(c.PIT), Regimes: newCoverages(c.Regimes), Times: newCoverages(c.Times), IntervalScore: number(c.IntervalScore)}
+	for i, l := range c.Levels {
+		out.Levels[i] = newCoverage(l)
+	}
+	for i, r := range c.Reliability {
+		out.Reliability[i] = number(r)
+	}
+	return &oneOf[Calibration]{out}, nil
 }
 
 // checkChoice refuses a model or a horizon that nothing is forecast for: an empty list

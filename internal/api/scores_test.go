@@ -30,7 +30,7 @@ func wantAccuracy(t *testing.T, w *world, horizon int) {
 			return true
 		}))
 		asOf := all[len(all)-1].Target
-		if *got.AsOf != asOf || m.Model != w.cfg.Models[i].Name || m.Champion != w.cfg.Models[i].Champion || m.Verdict.Code != score.NotJudgedYet || m.Verdict.Why == "" {
+		if *got.AsOf != asOf || m.Model != w.cfg.Models[i].Name || m.Champion != w.cfg.Models[i].Champion || m.Verdict.Text == "" || m.Verdict.Why == "" || m.Verdict.Evidence.N > len(all) {
 			t.Fatalf("as of %v, model %+v", got.AsOf, m)
 		}
 		var want []Window
@@ -99,7 +99,7 @@ func TestBoardsAreBounded(t *testing.T) {
 	w := newWorld(t).history(8)
 	b := w.srv.boards
 	for i := range maxBoards * 2 {
-		if _, _, err := b.windows(t.Context(), boardKey{amzn, fmt.Sprint("m", i), 1}); err != nil {
+		if err := b.read(t.Context(), boardKey{amzn, fmt.Sprint("m", i), 1}, func(*score.Accumulator) {}); err != nil {
 			t.Fatal(err)
 		}
 	}

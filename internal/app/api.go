@@ -22,13 +22,8 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 	if web.Built() {
 		dist = web.Dist()
 	}
-	models := make([]api.Model, len(a.models))
-	for i, m := range a.models {
-		name := m.New().Name()
-		models[i] = api.Model{Name: name, Description: m.Description, Champion: name == catalog.Champion}
-	}
 	a.api, err = api.New(api.Config{
-		Store: a.store, Recent: a.store, Bus: notices, Feeds: a.ingest.Health, Models: models, Default: a.base[0].ID(), Horizons: a.cfg.Horizons,
+		Store: a.store, Recent: a.store, Bus: notices, Feeds: a.ingest.Health, Models: describe(a.models), Default: a.base[0].ID(), Horizons: a.cfg.Horizons, AllModels: describe(catalog.Models), Backtests: a.desk,
 		Lookback: Lookback, Predict: PredictNext, PredictURL: a.cfg.PredictAPIURL, Keys: keys, Public: a.cfg.InsecurePublic,
 		Ready: a.ready, Now: a.deps.Now, Log: a.deps.Log, Metrics: metrics, Dist: dist, Version: Version(),
 	})
@@ -37,4 +32,14 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 	}
 	a.server = a.api.HTTPServer()
 	return nil
+}
+
+// describe is what the API says of models.
+func describe(models []catalog.Model) []api.Model {
+	list := make([]api.Model, len(models))
+	for i, m := range models {
+		name := m.New().Name()
+		list[i] = api.Model{Name: name, Description: m.Description, Champion: name == catalog.Champion}
+	}
+	return list
 }

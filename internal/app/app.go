@@ -19,6 +19,7 @@ import (
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/api"
+	"github.com/foretick/foretick/internal/backtest"
 	"github.com/foretick/foretick/internal/bus/inproc"
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/engine"
@@ -62,6 +63,7 @@ type App struct {
 	ingest   *ingest.Ingest
 	engine   *engine.Engine
 	api      *api.Server
+	desk     *backtest.Desk
 	server   *http.Server
 	base     []market.Series
 	models   []catalog.Model // in the race
@@ -120,6 +122,9 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.newDesk(ctx); err != nil {
+		return err
+	}
 	return a.newAPI(notices, metrics)
 }
 
@@ -146,12 +151,14 @@ func (a *App) Run(ctx context.Context) error {
 	ingestCtx, stopIngest := context.WithCancel(context.WithoutCancel(ctx))
 	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
 	apiCtx, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	deskCtx, stopDesk := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDesk()
 	defer stopAPI()
 	defer stopEngine()
 	defer stopIngest()
 
-	failed := make(chan error, 4) // one place a part: nobody waits to report
-	var ingesting, forecasting, serving errgroup.Group
+	failed := make(chan error, 5) // one place a part: nobody waits to report
+	var ingesting, forecasting, walking, serving errgroup.Group
 	part := func(g *errgroup.Group, name string, run func() error) {
 		g.Go(func() error {
 			err := run()
@@ -164,6 +171,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	part(&forecasting, "engine", func() error { return a.engine.Run(engineCtx) })
 	part(&ingesting, "ingest", func() error { return a.ingest.Run(ingestCtx) })
+	part(&walking, "backtests", func() error { return a.desk.Run(deskCtx) })
 	part(&serving, "stream", func() error { return a.api.Run(apiCtx) })
 	part(&serving, "server", func() error {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -181,6 +189,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
+	stopDesk()
 	stopIngest()
 	err := ingesting.Wait()
 	if reason == nil {
@@ -191,6 +200,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	}
 	stopEngine()
+	reason = errors.Join(reason, ignore(reason, walking.Wait()))
 	reason = errors.Join(reason, ignore(reason, forecasting.Wait()))
 	stopAPI()
 	if err := a.server.Shutdown(limit); err != nil {

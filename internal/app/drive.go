@@ -17,19 +17,7 @@ import (
 // ledger, to the last hash (law 3). each is called for every step's result; progress,
 // which may be nil, with the number of bars done.
 func Drive(ctx context.Context, f *csv.File, rollups []market.Interval, horizons int, models []catalog.Model, each func(market.SeriesID, track.Result) error, progress func(done int)) (map[market.SeriesID]ledger.Head, error) {
-	starts := make([]market.Time, len(f.Bars))
-	for i := range f.Bars {
-		starts[i] = f.Bars[i].Start
-	}
-	calendar := market.Always
-	bars := f.Bars
-	if f.Kind == csv.Ticks {
-		b := market.NewBuilder(f.Series.Interval, market.BuildOptions{})
-		bars, _ = b.Add(f.Ticks, nil, nil)
-		bars = b.Advance(market.MaxTime, bars) // the recording ends: so does its last bar
-	} else {
-		calendar = market.Recorded(f.Series.Interval, starts)
-	}
+	bars, calendar := recorded(f)
 	lanes, err := newLanes(f.Series, calendar, rollups, horizons, models)
 	if err != nil {
 		return nil, err

@@ -89,3 +89,15 @@ func Forecasters(models []Model) []forecast.Forecaster {
 	}
 	return list
 }
+
+// WithPrior returns m with another prior of rangevol where it uses one, else m.
+func WithPrior(m forecast.Forecaster, p *rangevol.Prior) forecast.Forecaster {
+	switch v := m.(type) {
+	case rangevol.Model:
+		v.Prior = p
+		return v
+	case auto.Model:
+		return NewAuto(p)
+	}
+	return m
+}

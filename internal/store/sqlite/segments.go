@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/score"
@@ -14,30 +15,40 @@ import (
 
 // A segment is a list of scores, ordered by compareScores, in few bytes and exact:
 //
+//	byte 0, byte 2: the version
 //	uvarint number of names; each name: model, version (uvarint length, bytes)
 //	each score:
-//	  uvarint name * 2 + late
+//	  uvarint name * 8 + regime * 2 + late
 //	  uvarint horizon
 //	  uvarint target, as the difference from the score before (zigzag)
 //	  uvarint cutoff, as the difference from target (zigzag)
 //	  uvarint revision
-//	  byte    bit i is set when number i is that of the score before
+//	  2 bytes bit i is set when number i is that of the score before, little-endian
 //	  8 bytes for every number that is not: IEEE 754, big-endian
 //
 // Models that are judged on the same bar share most of their numbers, so a score
-// takes about 40 bytes.
-const numbers = 8
+// takes about 60 bytes.
+//
+// Segments of version 1 had no version, name * 2 + late, one byte of bits and the
+// first eight numbers: what they do not know is NaN.
+const (
+	numbers        = 12
+	numbers1       = 8
+	segmentVersion = 2
+)
 
 func numbersOf(s *score.Score) [numbers]uint64 {
 	return [numbers]uint64{
 		math.Float64bits(s.Last), math.Float64bits(s.Predicted), math.Float64bits(s.Actual), math.Float64bits(s.Lower),
 		math.Float64bits(s.Upper), math.Float64bits(s.Scale), math.Float64bits(s.CRPS), math.Float64bits(s.NaiveCRPS),
+		math.Float64bits(s.GainLow), math.Float64bits(s.GainHigh), math.Float64bits(s.PIT), math.Float64bits(s.Volatility),
 	}
 }
 
 func setNumbers(s *score.Score, v *[numbers]uint64) {
 	s.Last, s.Predicted, s.Actual, s.Lower = math.Float64frombits(v[0]), math.Float64frombits(v[1]), math.Float64frombits(v[2]), math.Float64frombits(v[3])
 	s.Upper, s.Scale, s.CRPS, s.NaiveCRPS = math.Float64frombits(v[4]), math.Float64frombits(v[5]), math.Float64frombits(v[6]), math.Float64frombits(v[7])
+	s.GainLow, s.GainHigh, s.PIT, s.Volatility = math.Float64frombits(v[8]), math.Float64frombits(v[9]), math.Float64frombits(v[10]), math.Float64frombits(v[11])
 }
 
 // compareScores orders scores by target, cutoff, model, horizon and version, which
@@ -85,6 +96,7 @@ func appendSegment(b []byte, list []*score.Score) []byte {
 		}
 		index = append(index, uint64(k))
 	}
+	b = append(b, 0, segmentVersion)
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, n := range names {
 		b = append(binary.AppendUvarint(b, uint64(len(n.model))), n.model...)
@@ -97,7 +109,7 @@ func appendSegment(b []byte, list []*score.Score) []byte {
 		if s.Late {
 			late = 1
 		}
-		b = binary.AppendUvarint(b, index[i]*2+late)
+		b = binary.AppendUvarint(b, index[i]*8+uint64(s.Regime&3)*2+late)
 		b = binary.AppendUvarint(b, uint64(s.Horizon))
 		b = binary.AppendVarint(b, int64(s.Target-target))
 		b = binary.AppendVarint(b, int64(s.Cutoff-s.Target))
@@ -105,10 +117,10 @@ func appendSegment(b []byte, list []*score.Score) []byte {
 		target = s.Target
 		now := numbersOf(s)
 		at := len(b)
-		b = append(b, 0)
+		b = append(b, 0, 0)
 		for k := range now {
 			if now[k] == before[k] {
-				b[at] |= 1 << k
+				b[at+k/8] |= 1 << (k % 8)
 			} else {
 				b = binary.BigEndian.AppendUint64(b, now[k])
 			}
@@ -171,30 +183,45 @@ func (r *segmentReader) name() string {
 // The pointer is valid during the call; f must not change what it points to.
 func (r *segmentReader) each(body []byte, f func(*score.Score) bool) error {
 	r.b, r.bad, r.list = body, false, r.list[:0]
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	n := r.uvarint()
+	count, bits, fields := numbers1, uint64(1), 1 // of version 1
+	if n == 0 && len(body) > 0 {
+		if v := r.uvarint(); v != segmentVersion {
+			return fmt.Errorf("%w: a list of scores has version %d, this program knows 1 and %d", store.ErrCorrupt, v, segmentVersion)
+		}
+		n, count, bits, fields = r.uvarint(), numbers, 3, 2
+	}
+	for ; n > 0 && !r.bad; n-- {
 		model := r.name()
 		r.list = append(r.list, scoreName{model, r.name()})
 	}
 	var s score.Score
 	var v [numbers]uint64
+	for k := count; k < numbers; k++ {
+		v[k] = math.Float64bits(math.NaN())
+	}
 	for len(r.b) > 0 {
 		name := r.uvarint()
-		if name/2 >= uint64(len(r.list)) {
+		if name>>bits >= uint64(len(r.list)) {
 			r.bad = true
 			break
 		}
-		s.Model, s.Version, s.Late = r.list[name/2].model, r.list[name/2].version, name&1 == 1
+		s.Model, s.Version, s.Late = r.list[name>>bits].model, r.list[name>>bits].version, name&1 == 1
+		s.Regime = forecast.Regime(name & (1<<bits - 1) >> 1)
 		s.Horizon = int(r.uvarint())
 		s.Target += market.Time(r.varint())
 		s.Cutoff = s.Target + market.Time(r.varint())
 		s.Revision = int(r.uvarint())
-		if len(r.b) == 0 {
+		if len(r.b) < fields {
 			r.bad = true
 			break
 		}
-		same := r.b[0]
-		r.b = r.b[1:]
-		for k := range v {
+		same := uint(r.b[0])
+		if fields == 2 {
+			same |= uint(r.b[1]) << 8
+		}
+		r.b = r.b[fields:]
+		for k := range v[:count] {
 			if same>>k&1 == 1 {
 				continue
 			}
@@ -269,7 +296,7 @@ func mergeScores(old, next []*score.Score) (merged []*score.Score, replaced uint
 		case c > 0:
 			merged, next = append(merged, b), next[1:]
 		default:
-			if a.Revision != b.Revision || a.Late != b.Late || numbersOf(a) != numbersOf(b) {
+			if a.Revision != b.Revision || a.Late != b.Late || a.Regime != b.Regime || numbersOf(a) != numbersOf(b) {
 				replaced++
 			}
 			merged, old, next = append(merged, b), old[1:], next[1:]

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
 	"github.com/foretick/foretick/market"
@@ -23,11 +25,12 @@ func drawScore(t *rapid.T) score.Score {
 		Horizon: rapid.IntRange(0, 1<<16).Draw(t, "horizon"), Revision: rapid.IntRange(0, 1<<31).Draw(t, "revision"), Late: rapid.Bool().Draw(t, "late"),
 		Target: market.Time(rapid.Int64().Draw(t, "target")), Cutoff: market.Time(rapid.Int64().Draw(t, "cutoff")),
 		Last: v("last"), Predicted: v("predicted"), Actual: v("actual"), Lower: v("lower"), Upper: v("upper"), Scale: v("scale"), CRPS: v("crps"), NaiveCRPS: v("naive crps"),
+		GainLow: v("gain low"), GainHigh: v("gain high"), PIT: v("pit"), Volatility: v("volatility"), Regime: forecast.Regime(rapid.IntRange(0, 3).Draw(t, "regime")),
 	}
 }
 
 func same(a, b *score.Score) bool {
-	return compareScores(a, b) == 0 && a.Revision == b.Revision && a.Late == b.Late && numbersOf(a) == numbersOf(b)
+	return compareScores(a, b) == 0 && a.Revision == b.Revision && a.Late == b.Late && a.Regime == b.Regime && numbersOf(a) == numbersOf(b)
 }
 
 func TestSegmentsAreExact(t *testing.T) {
@@ -44,6 +47,26 @@ func TestSegmentsAreExact(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A segment that was written before there were versions is read; what it does not know
+// is NaN.
+func TestSegmentOfVersion1(t *testing.T) {
+	body := []byte{1, 5, 'n', 'a', 'i', 'v', 'e', 1, 'v', 1, 3, 20, 5, 0, 0xFE} // late, horizon 3, target 10, cutoff 7
+	body = binary.BigEndian.AppendUint64(body, math.Float64bits(101.5))
+	got, err := new(segmentReader).all(nil, body)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	s := got[0]
+	if s.Model != "naive" || s.Version != "v" || !s.Late || s.Horizon != 3 || s.Target != 10 || s.Cutoff != 7 || s.Last != 101.5 || s.CRPS != 0 || s.Regime != forecast.UnknownRegime {
+		t.Errorf("got %+v", s)
+	}
+	for _, v := range []float64{s.GainLow, s.GainHigh, s.PIT, s.Volatility} {
+		if !math.IsNaN(v) {
+			t.Errorf("%v is known", v)
+		}
+	}
 }
 
 func TestPlacesAreExact(t *testing.T) {

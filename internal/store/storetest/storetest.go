@@ -151,9 +151,10 @@ func Scores(i, revision, models, horizons int) []score.Score {
 				Cutoff: start0 + market.Time(i-h+1)*second, Target: start0 + market.Time(i)*second, Revision: revision, Late: i%5 == 0,
 				Last: 100, Predicted: 100 + math.Sin(v), Actual: 100 + math.Cos(float64(i+revision)), Lower: 99 - math.Sin(v), Upper: 101 + math.Sin(v),
 				Scale: 0.5, CRPS: math.Abs(math.Sin(v)), NaiveCRPS: math.Abs(math.Sin(float64(i))),
+				GainLow: -v, GainHigh: v / 2, PIT: math.Mod(v/10, 1), Volatility: float64(i % 3), Regime: forecast.Regime(i % 4),
 			}
 			if h == 2 {
-				s.NaiveCRPS = math.NaN() // naive abstained
+				s.NaiveCRPS, s.GainLow, s.GainHigh = math.NaN(), math.NaN(), math.NaN() // naive abstained
 			}
 			list = append(list, s)
 		}
@@ -213,6 +214,7 @@ func sameScore(a, b score.Score) bool {
 	for _, p := range [...][2]*float64{
 		{&a.Last, &b.Last}, {&a.Predicted, &b.Predicted}, {&a.Actual, &b.Actual}, {&a.Lower, &b.Lower},
 		{&a.Upper, &b.Upper}, {&a.Scale, &b.Scale}, {&a.CRPS, &b.CRPS}, {&a.NaiveCRPS, &b.NaiveCRPS},
+		{&a.GainLow, &b.GainLow}, {&a.GainHigh, &b.GainHigh}, {&a.PIT, &b.PIT}, {&a.Volatility, &b.Volatility},
 	} {
 		if math.Float64bits(*p[0]) != math.Float64bits(*p[1]) {
 			return false

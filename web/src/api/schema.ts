@@ -64,6 +64,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Backtests, newest first */
+        get: operations["list-backtests"];
+        put?: never;
+        /**
+         * Order a backtest
+         * @description It walks stored bars with a rolling origin in the background, one backtest after another.
+         */
+        post: operations["order-backtest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backtests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a backtest has come */
+        get: operations["get-backtest"];
+        put?: never;
+        post?: never;
+        /** Cancel a backtest, or forget one that has ended */
+        delete: operations["delete-backtest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backtests/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The figures of a backtest that is done
+         * @description A figure that is not defined is null.
+         */
+        get: operations["get-backtest-report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/backtests/{id}/report.html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The report of a backtest as a page
+         * @description It stands on its own: save it, send it.
+         */
+        get: operations["get-backtest-page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/feeds": {
         parameters: {
             query?: never;
@@ -90,6 +169,26 @@ export interface paths {
         };
         /** What is traded */
         get: operations["list-instruments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that a backtest can walk
+         * @description Those in the live race are among them, see /v1/series.
+         */
+        get: operations["list-models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -184,6 +283,26 @@ export interface paths {
          * @description The latest revision of each final bar. A bar in which nobody traded is absent.
          */
         get: operations["list-bars"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/series/{series}/calibration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Do intervals mean what they say
+         * @description Coverage of every interval, overall, by regime of volatility and by time, over all scores of one model. Coverage is a long-run average: single stretches are off without anything being wrong.
+         */
+        get: operations["get-calibration"];
         put?: never;
         post?: never;
         delete?: never;
@@ -373,6 +492,29 @@ export interface components {
             models: components["schemas"]["ModelAccuracy"][];
             series: string;
         };
+        BacktestOrder: {
+            /**
+             * Format: int64
+             * @description Bars that models learn from before the first forecast. 0 or left out: 500.
+             */
+            burn_in?: number;
+            /** @description Bars ahead. Left out: 1 and 5. */
+            horizons?: number[];
+            /**
+             * Format: int64
+             * @description Only the newest bars of each series; 0 or left out: all.
+             */
+            last?: number;
+            /** @description Models; naive always joins. Left out: the default race. all: every one. */
+            models?: string[];
+            /**
+             * Format: int64
+             * @description Parameters are estimated again every so many bars. 0 or left out: 20.
+             */
+            refit?: number;
+            /** @description Stored series to walk. */
+            series: string[];
+        };
         Bar: {
             /** Format: double */
             close: number;
@@ -396,6 +538,90 @@ export interface components {
             items: components["schemas"]["Bar"][];
             next_cursor: string;
             series: string;
+        };
+        Calibration: {
+            /** Format: int64 */
+            horizon: number;
+            /**
+             * Format: double
+             * @description Mean interval score of the 90 % interval, in 100 x log return; lower is better.
+             */
+            interval_score90: number | null;
+            /** @description Coverage of each central interval, widest first. */
+            levels: components["schemas"]["Coverage"][];
+            model: string;
+            /** Format: int64 */
+            n: number;
+            /** @description Outcomes in each twentieth of the forecast distribution; about equal when it means what it says. */
+            pit: number[];
+            /** @description The levels of reliability. */
+            probabilities: number[];
+            /** @description Coverage of the 90 % interval where volatility was low, middle and high by the standard of the bars before. */
+            regimes: components["schemas"]["CoverageOf"][];
+            /** @description Share of outcomes at or below the forecast quantile of each probability. */
+            reliability: (number | null)[];
+            series: string;
+            /** @description The same by hour of the day (UTC), or by weekday for bars of a day. */
+            times: components["schemas"]["CoverageOf"][];
+        };
+        Coverage: {
+            /** Format: double */
+            high: number | null;
+            /**
+             * Format: double
+             * @description What was promised, such as 0.9.
+             */
+            level: number;
+            /**
+             * Format: double
+             * @description Lower end of what chance explains (Wilson, 95 %, as if outcomes were independent).
+             */
+            low: number | null;
+            /**
+             * Format: double
+             * @description What was kept, 0 to 1.
+             */
+            share: number | null;
+        };
+        CoverageOf: {
+            /** Format: double */
+            high: number | null;
+            /**
+             * Format: double
+             * @description What was promised, such as 0.9.
+             */
+            level: number;
+            /**
+             * Format: double
+             * @description Lower end of what chance explains (Wilson, 95 %, as if outcomes were independent).
+             */
+            low: number | null;
+            /** Format: int64 */
+            n: number;
+            name: string;
+            /**
+             * Format: double
+             * @description What was kept, 0 to 1.
+             */
+            share: number | null;
+        };
+        CurveDot: {
+            at: string;
+            /** Format: double */
+            recent: number;
+            /** Format: double */
+            skill: number;
+        };
+        Detail: {
+            best?: components["schemas"]["FanBar"][];
+            curve: components["schemas"]["CurveDot"][];
+            /** Format: double */
+            interval_score90: number;
+            pit: number[];
+            reason?: string;
+            reliability: number[];
+            why?: string;
+            worst?: components["schemas"]["FanBar"][];
         };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -437,6 +663,54 @@ export interface components {
              * @example https://example.com/errors/example
              */
             type: string;
+        };
+        Evidence: {
+            /**
+             * Format: double
+             * @description Wealth of the bet that the model is better than naive.
+             */
+            better: number;
+            /**
+             * Format: double
+             * @description Evidence now that the model differs from naive; 1 is none, 20 is what a verdict needs.
+             */
+            e_value: number;
+            /**
+             * Format: double
+             * @description Mean gain in CRPS over naive, in 100 x log return.
+             */
+            mean_gain: number;
+            /**
+             * Format: int64
+             * @description Scores that were weighed: targets do not overlap.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description p-value that is valid at any time: min(1, 1/peak).
+             */
+            p: number;
+            /**
+             * Format: double
+             * @description The highest evidence so far.
+             */
+            peak: number;
+            /**
+             * Format: double
+             * @description Evidence about the mean gain alone, a weaker claim that needs more data.
+             */
+            weak: number;
+            /**
+             * Format: double
+             * @description Wealth of the bet that it is worse.
+             */
+            worse: number;
+        };
+        FanBar: {
+            /** Format: double */
+            actual: number;
+            at: string;
+            quantiles: number[];
         };
         FeedHealth: {
             /** Format: int64 */
@@ -508,6 +782,8 @@ export interface components {
             percent_error: number | null;
             /** Format: double */
             point: number;
+            /** @description Experts of a combined forecast with their weights, from 0 to 1. */
+            shares?: components["schemas"]["Share"][];
             /** @enum {string} */
             status: "open" | "scored" | "void";
             target: components["schemas"]["Span"];
@@ -557,6 +833,27 @@ export interface components {
             simulated: boolean;
             symbol: string;
             venue: string;
+        };
+        Job: {
+            /**
+             * Format: int64
+             * @description Bars walked so far.
+             */
+            bars: number;
+            created: string;
+            /** @description Why it failed. */
+            error?: string;
+            id: string;
+            order: components["schemas"]["Order"];
+            /** @description The figures over all series, when it is done. */
+            pooled: components["schemas"]["Pooled"][];
+            /** @enum {string} */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * Format: int64
+             * @description Bars to walk; 0 while they are not counted yet.
+             */
+            total: number;
         };
         LedgerHead: {
             /** @description The first entry; null for an empty chain. */
@@ -620,6 +917,12 @@ export interface components {
         ListOfInstrumentInfoBody: {
             items: components["schemas"]["InstrumentInfo"][];
         };
+        ListOfJobBody: {
+            items: components["schemas"]["Job"][];
+        };
+        ListOfModelBody: {
+            items: components["schemas"]["Model"][];
+        };
         ListOfSeriesInfoBody: {
             items: components["schemas"]["SeriesInfo"][];
         };
@@ -643,6 +946,17 @@ export interface components {
             /** Format: double */
             rmse: number | null;
         };
+        Order: {
+            /** Format: int64 */
+            burn_in: number;
+            horizons: number[];
+            /** Format: int64 */
+            last: number;
+            models: string[];
+            /** Format: int64 */
+            refit: number;
+            series: string[];
+        };
         PageOfForecastBody: {
             items: components["schemas"]["Forecast"][];
             /** @description Pass it as cursor to get what follows; empty at the end. */
@@ -653,6 +967,31 @@ export interface components {
             /** @description Pass it as cursor to get what follows; empty at the end. */
             next_cursor: string;
         };
+        Pooled: {
+            /** Format: int64 */
+            better: number;
+            /** Format: int64 */
+            better_significant: number;
+            confidence_set: boolean;
+            /** Format: double */
+            coverage90: number;
+            coverage90_by_regime: number[];
+            /** Format: double */
+            crps_ratio: number;
+            /** Format: int64 */
+            discoveries: number;
+            /** Format: int64 */
+            horizon: number;
+            model: string;
+            /** Format: int64 */
+            n: number;
+            /** Format: int64 */
+            series: number;
+            /** Format: int64 */
+            worse_significant: number;
+            /** Format: double */
+            worst_coverage90: number;
+        };
         Problem: {
             detail?: string;
             error?: string;
@@ -661,6 +1000,23 @@ export interface components {
             status: number;
             title: string;
             type?: string;
+        };
+        Protocol: {
+            /** Format: int64 */
+            burn_in: number;
+            created: string;
+            crps: string;
+            digest: string;
+            from?: string;
+            horizons: number[];
+            /** Format: int64 */
+            last: number;
+            models: string[];
+            note: string;
+            /** Format: int64 */
+            refit: number;
+            to?: string;
+            version: string;
         };
         QuarantinePageBody: {
             items: components["schemas"]["Reject"][];
@@ -687,6 +1043,42 @@ export interface components {
             reason: string;
             /** @description The feed or the file. */
             source: string;
+        };
+        Report: {
+            pooled: components["schemas"]["Pooled"][];
+            protocol: components["schemas"]["Protocol"];
+            results: components["schemas"]["Result"][];
+            series: components["schemas"]["Walked"][];
+        };
+        Result: {
+            /** Format: int64 */
+            abstained: number;
+            /** Format: double */
+            coverage90: number;
+            coverage90_by_regime: number[];
+            /** Format: double */
+            crps: number;
+            detail?: components["schemas"]["Detail"];
+            /** Format: double */
+            dm_p: number;
+            /** Format: double */
+            e_value: number;
+            file: string;
+            /** Format: int64 */
+            horizon: number;
+            /** Format: double */
+            mae: number;
+            /** Format: double */
+            mase: number;
+            model: string;
+            /** Format: int64 */
+            n: number;
+            series: string;
+            /** Format: double */
+            skill: number;
+            verdict: string;
+            /** Format: double */
+            width90: number;
         };
         ScoreRow: {
             /** Format: double */
@@ -748,6 +1140,11 @@ export interface components {
             models: components["schemas"]["Model"][];
             source: string;
         };
+        Share: {
+            expert: string;
+            /** Format: double */
+            weight: number;
+        };
         Span: {
             end: string;
             start: string;
@@ -795,9 +1192,22 @@ export interface components {
             timestamp: string;
         };
         Verdict: {
-            code: string;
+            /** @enum {string} */
+            code: "not_judged_yet" | "better_than_naive" | "no_skill" | "worse_than_naive";
+            evidence: components["schemas"]["Evidence"];
             text: string;
             why: string;
+        };
+        Walked: {
+            /** Format: int64 */
+            bars: number;
+            file: string;
+            from: string;
+            head?: string;
+            series: string;
+            simulated: boolean;
+            skipped?: string;
+            to: string;
         };
         Window: {
             absolute_error: components["schemas"]["Stats"];
@@ -1065,6 +1475,355 @@ export interface operations {
             };
         };
     };
+    "list-backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfJobBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "order-backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestOrder"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-backtest-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-backtest-page": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    "Cache-Control"?: string;
+                    "Content-Security-Policy"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-feeds": {
         parameters: {
             query?: never;
@@ -1128,6 +1887,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOfInstrumentInfoBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfModelBody"];
                 };
             };
             /** @description Unauthorized */
@@ -1416,6 +2222,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BarPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-calibration": {
+        parameters: {
+            query?: {
+                horizon?: number;
+                /** @description Left out: the champion. */
+                model?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Series ID, percent-encoded. */
+                series: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calibration"];
                 };
             };
             /** @description Unauthorized */
