@@ -47,7 +47,7 @@ var layers = []struct {
 	{"internal/catalog", []string{"market", "forecast/...", "internal/feed/...", "internal/store/...", "internal/bus/..."}},
 	{"web", nil},
 	{"internal/app", []string{"market", "forecast/...", "score", "ledger", "track", "internal/...", "web"}},
-	{"cmd/foretick", []string{"market", "forecast", "score", "ledger", "track", "internal/...", "web"}},
+	{"cmd/foretick", []string{"market", "forecast", "forecast/rangevol", "score", "ledger", "track", "internal/...", "web"}},
 	{"internal/testdata", nil},
 	{"deploy/...", nil},
 	{"bench/...", nil},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/foretick/foretick/market"
 )
@@ -67,7 +69,7 @@ func FitFollower(ctx context.Context, f Follower, w Window) (Fitted, error) {
 	if err := state.Refit(ctx); err != nil {
 		return nil, err
 	}
-	return &followed{f, s, state}, nil
+	return &followed{model: f, setting: s, state: state}, nil
 }
 
 // walk takes state through all bars of w.
@@ -85,18 +87,28 @@ type followed struct {
 	model   Follower
 	setting Setting
 	state   State // only read
+
+	mu   sync.Mutex
+	bars []market.Bar // of the window that was asked about last
+	last State        // and the state at its end
 }
 
 func (f *followed) Predict(w Window, horizon int) (p Prediction, err error) {
 	if w.Len() == 0 {
 		return p, fmt.Errorf("%s: %w: no bars", f.model.Name(), ErrTooShort)
 	}
-	state := f.model.Follow(Setting{Interval: w.Interval(), Horizons: f.setting.Horizons})
-	state.Adopt(f.state)
-	if err := walk(context.Background(), state, w); err != nil {
-		return p, err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == nil || !slices.Equal(f.bars, w.bars) {
+		f.last = f.model.Follow(f.setting)
+		f.last.Adopt(f.state)
+		f.bars = append(f.bars[:0], w.bars...)
+		if err := walk(context.Background(), f.last, w); err != nil {
+			f.last = nil
+			return p, err
+		}
 	}
-	return state.Predict(w, horizon)
+	return f.last.Predict(w, horizon)
 }
 
 func (f *followed) Encode() ([]byte, error) { return f.state.Encode() }

@@ -142,7 +142,8 @@ func (c *backtestCmd) inputs(t *terminal) (inputs []backtest.Input, err error) {
 	return inputs, nil
 }
 
-func (c *backtestCmd) write(t *terminal, r *backtest.Report) error {
+// save writes the files that were asked for.
+func (c *backtestCmd) save(t *terminal, r *backtest.Report) error {
 	if c.JSON != "" {
 		err := writeOut(t, c.JSON, func(w io.Writer) error {
 			e := json.NewEncoder(w)
@@ -158,13 +159,25 @@ func (c *backtestCmd) write(t *terminal, r *backtest.Report) error {
 			return err
 		}
 	}
-	if c.JSON == "-" || c.HTML == "-" {
-		return nil
-	}
+	return nil
+}
+
+// skipped names the series that were not walked.
+func skipped(t *terminal, r *backtest.Report) {
 	for _, s := range r.Series {
 		if s.Skipped != "" {
 			fmt.Fprintf(t.stderr, "%s (%s) was not walked: %s\n", s.Series, s.File, s.Skipped)
 		}
+	}
+}
+
+func (c *backtestCmd) write(t *terminal, r *backtest.Report) error {
+	if err := c.save(t, r); err != nil {
+		return err
+	}
+	skipped(t, r)
+	if c.JSON == "-" || c.HTML == "-" {
+		return nil
 	}
 	return reportTable(t.stdout, r)
 }

@@ -16,6 +16,7 @@ type State struct {
 	experts  []forecast.State
 	pools    []*pool // of each horizon
 
+	bars  int     // seen
 	last  float64 // close of the newest bar, 0 when it cannot be learnt from
 	sum   float64 // cumulated returns x 100
 	names []string
@@ -50,6 +51,7 @@ func (s *State) Update(w forecast.Window) {
 	for _, e := range s.experts {
 		e.Update(w)
 	}
+	s.bars++
 	c := w.Last()
 	if !(c > 0) || c > math.MaxFloat64 {
 		s.last = 0
@@ -84,6 +86,9 @@ func (s *State) forget() {
 	for i, p := range s.pools {
 		p.said = p.said[:0]
 		s.errs[i] = fmt.Errorf("auto: %w: the newest closes give no return", forecast.ErrDegenerate)
+		if s.bars == 1 {
+			s.errs[i] = fmt.Errorf("auto: %w: one bar gives no return", forecast.ErrTooShort)
+		}
 	}
 }
 
@@ -217,5 +222,6 @@ func (s *State) Persist(a *forecast.Archive) {
 		p.persist(a)
 		s.errs[i] = nil
 	}
+	a.Int(&s.bars)
 	a.Float(&s.last, &s.sum)
 }

@@ -131,7 +131,7 @@ func (m *Model) estimate(s *sample, sd float64, f free) (free, float64, bool) {
 	}
 	r, err := optimize.Minimize(problem, x, &optimize.Settings{
 		GradientThreshold: m.Tolerance, MajorIterations: 60, FuncEvaluations: 200,
-		Converger: &optimize.FunctionConverge{Absolute: 1e-9, Iterations: 3},
+		Converger: &optimize.FunctionConverge{Absolute: 1e-10, Iterations: 3},
 	}, &optimize.BFGS{})
 	if r == nil || math.IsInf(r.F, 0) || math.IsNaN(r.F) {
 		return f, 0, false

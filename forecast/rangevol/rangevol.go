@@ -57,6 +57,7 @@ func (r Residuals) String() string { return [...]string{"t", "historical", "loca
 // Model is the forecaster. The zero value is not valid: start from New.
 type Model struct {
 	Residuals Residuals // of Predict
+	Many      bool      // the state answers with all of Residuals: PredictMany may be called
 	Pairs     int       // newest pairs that are regressed on
 	Least     int       // with fewer returns it abstains
 	Prior     *Prior
@@ -98,8 +99,12 @@ func (s *State) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 	return all[s.model.Residuals], nil
 }
 
-// PredictMany answers with the quantiles of each of Residuals, in their order.
+// PredictMany answers with the quantiles of each of Residuals, in their order. It
+// panics unless Model.Many is set.
 func (s *State) PredictMany(dst []forecast.Prediction, w forecast.Window, horizon int) ([]forecast.Prediction, error) {
+	if !s.model.Many {
+		panic("rangevol: PredictMany of a model that answers once")
+	}
 	all, err := s.predict(w, horizon, -1)
 	return append(dst, all[:]...), err
 }

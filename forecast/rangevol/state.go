@@ -55,7 +55,9 @@ func newState(m Model, set forecast.Setting) *State {
 	}
 	for range set.Horizons {
 		s.pools = append(s.pools, residual.NewPool(poolSize))
-		s.locals = append(s.locals, newLocal())
+		if m.Many || m.Residuals == Local {
+			s.locals = append(s.locals, newLocal())
+		}
 	}
 	return s
 }
@@ -94,7 +96,9 @@ func (s *State) Update(w forecast.Window) {
 	s.book.Realise(s.input.Return, func(i int, y, scale float64) {
 		z := y / scale
 		s.pools[i].Add(z)
-		s.locals[i].Add(z, s.origins.Back(s.horizons[i]-1))
+		if s.locals != nil {
+			s.locals[i].Add(z, s.origins.Back(s.horizons[i]-1))
+		}
 	})
 	s.features.update(s.input)
 	s.adjusted.Push(s.input.Adjusted)
@@ -277,6 +281,9 @@ func (s *State) backfill() {
 				continue
 			}
 			s.pools[i].Add(z)
+			if s.locals == nil {
+				continue
+			}
 			var u float64
 			last := r[max(0, o-19) : o+1]
 			for _, x := range last {
@@ -326,7 +333,9 @@ func (s *State) Persist(a *forecast.Archive) {
 	s.book.Persist(a)
 	for i := range s.pools {
 		s.pools[i].Persist(a)
-		s.locals[i].persist(a)
+		if s.locals != nil {
+			s.locals[i].persist(a)
+		}
 	}
 	s.origins.Persist(a)
 	a.Array(s.scales)

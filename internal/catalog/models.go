@@ -49,6 +49,7 @@ const Champion = "auto"
 // rangevol, nil for its own.
 func NewAuto(prior *rangevol.Prior) auto.Model {
 	scale := rangevol.New()
+	scale.Many = true
 	if prior != nil {
 		scale.Prior = prior
 	}
