@@ -29,7 +29,7 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("quantiles", func(t *testing.T) {
 		m := New()
-		m.Learn, m.Depth, m.Trees = Quantiles, 3, 10
+		m.Learn, m.Depth, m.Trees = Quantiles, 3, 4
 		forecasttest.Exercise(t, m, amzn)
 	})
 }
@@ -225,6 +225,28 @@ func TestLosses(t *testing.T) {
 				t.Errorf("%v is not the best step", step)
 			}
 		})
+	}
+}
+
+// The loss of a scale is the mean of the 19 pinball losses.
+func TestScaleLoss(t *testing.T) {
+	s := source(6)
+	y := make([]float64, 300)
+	for i := range y {
+		y[i] = math.Tan(1.4 * s.next())
+	}
+	l := &scale{}
+	l.start(y)
+	for range 200 {
+		at, f := 5*s.next(), s.next()
+		var want float64
+		for k, u := range l.unit {
+			p := pinball{p: forecast.Probabilities[forecast.Q05+k]}
+			want += p.at(at, math.Exp(f)*u) / inner
+		}
+		if got := l.at(at, f); math.Abs(got-want) > 1e-12 {
+			t.Errorf("y = %v, f = %v: %v, want %v", at, f, got, want)
+		}
 	}
 }
 

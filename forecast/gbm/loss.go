@@ -60,8 +60,11 @@ func (l *pinball) at(y, f float64) float64 {
 // are exp(f) times those of all targets: half the CRPS of the forecast. f is the log of
 // a scale.
 type scale struct {
-	unit   [inner]float64 // quantiles of all targets
-	curve  float64        // of the loss at f = 0
+	unit   [inner]float64     // quantiles of all targets, ascending
+	above  [inner + 1]float64 // sum of unit[k:]
+	levels float64            // sum of the levels
+	tilt   float64            // sum of the levels times unit
+	curve  float64            // of the loss at f = 0
 	weight float64
 }
 
@@ -74,6 +77,13 @@ func (l *scale) start(y []float64) float64 {
 	for k := range l.unit {
 		l.unit[k] = forecast.Quantile7(sorted, forecast.Probabilities[forecast.Q05+k])
 	}
+	l.levels, l.tilt = 0, 0
+	for k := inner - 1; k >= 0; k-- {
+		p := forecast.Probabilities[forecast.Q05+k]
+		l.above[k] = l.above[k+1] + l.unit[k]
+		l.levels += p
+		l.tilt += float64(p * l.unit[k])
+	}
 	// The loss bends where rows lie; take its bend over ±0.3.
 	var low, mid, high float64
 	for _, v := range y {
@@ -85,18 +95,21 @@ func (l *scale) start(y []float64) float64 {
 	return 0
 }
 
+// below is how many of unit are at most z.
+func (l *scale) below(z float64) int {
+	n, step := 0, 16
+	for ; step > 0; step /= 2 {
+		if n+step <= inner && l.unit[n+step-1] <= z {
+			n += step
+		}
+	}
+	return n
+}
+
 func (l *scale) gradient(y, f, g, h []float64) {
 	for i := range y {
 		s := math.Exp(f[i])
-		var sum float64
-		for k, u := range l.unit {
-			q := forecast.Probabilities[forecast.Q05+k]
-			if y[i] < float64(s*u) {
-				q--
-			}
-			sum += float64(q * u)
-		}
-		g[i] = sum * s / inner
+		g[i] = (l.tilt - l.above[l.below(y[i]/s)]) * s / inner
 		h[i] = l.curve * s
 	}
 }
@@ -111,13 +124,10 @@ func (l *scale) leaf(_, _, g, h []float64, rows []int32) float64 {
 	return a / (b + l.weight*l.curve)
 }
 
+// at is the mean over the levels p of e (p - 1[e < 0]), e = y - exp(f) unit.
 func (l *scale) at(y, f float64) float64 {
 	s := math.Exp(f)
-	var sum float64
-	for k, u := range l.unit {
-		p := forecast.Probabilities[forecast.Q05+k]
-		e := y - float64(s*u)
-		sum += max(p*e, (p-1)*e)
-	}
-	return sum / inner
+	n := l.below(y / s)
+	over := float64(y*float64(inner-n)) - float64(s*l.above[n]) // sum of the e below 0
+	return (float64(y*l.levels) - float64(s*l.tilt) - over) / inner
 }
