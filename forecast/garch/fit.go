@@ -76,14 +76,36 @@ func (f *free) gradient(m *Model, sd float64, p, by *params) (g free) {
 	return g
 }
 
-// start is where the first search begins: persistence 0.97, a tenth of it on the
-// last return, 6 degrees of freedom.
-func start(m *Model) (f free) {
-	f[fOmega] = math.Log(0.03)
-	f[fPersistence] = math.Log(0.97 / (mostPersistent - 0.97))
-	f[fAlpha], f[fGamma], f[fDelta] = math.Log(0.1), math.Log(0.05), math.Log(0.15)
+// starts are where searches begin that do not go on from an earlier estimate: the
+// likelihood often has two maxima, one of slow and one of quick volatility.
+var starts = [...]struct{ persistence, last float64 }{{0.97, 0.1}, {0.8, 0.3}, {0.99, 0.03}}
+
+// start is the free parameters of one of starts, with 6 degrees of freedom.
+func start(i int) (f free) {
+	p := starts[i].persistence
+	f[fOmega] = math.Log(1 - p)
+	f[fPersistence] = math.Log(p / (mostPersistent - p))
+	f[fAlpha], f[fGamma], f[fDelta] = math.Log(starts[i].last), math.Log(starts[i].last/2), math.Log(1.5*starts[i].last)
 	f[fNu] = math.Log(4)
 	return f
+}
+
+// search finds the highest of the maxima that searches from all starts lead to, and
+// from f as well when there is an earlier estimate.
+func (m *Model) search(s *sample, sd float64, f free, known bool) (best free, ok bool) {
+	lowest := math.Inf(1)
+	try := func(f free) {
+		if g, nll, found := m.estimate(s, sd, f); found && nll < lowest {
+			best, lowest, ok = g, nll, true
+		}
+	}
+	if known {
+		try(f)
+	}
+	for i := range starts {
+		try(start(i))
+	}
+	return best, ok
 }
 
 // bounds keep the search where exponentials mean something.

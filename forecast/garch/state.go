@@ -25,6 +25,7 @@ type state struct {
 	book   *residual.Book
 	pools  []*residual.Pool // of each horizon
 	fitted bool
+	refits int // tried
 	free   free
 	params params
 	s2     float64            // variance of the next bar, before the season
@@ -107,6 +108,10 @@ func (s *state) ready(w forecast.Window) error {
 	return nil
 }
 
+// searchEvery is the number of estimations after which the search begins anew from
+// everywhere, in case the maximum it follows is no longer the highest.
+const searchEvery = 25
+
 // Refit estimates the parameters on the newest returns, beginning the search where
 // the last one ended.
 func (s *state) Refit(ctx context.Context) error {
@@ -124,14 +129,14 @@ func (s *state) Refit(ctx context.Context) error {
 	if !(sd > 1e-9) {
 		return fmt.Errorf("%s: %w: the price has not moved in %d bars", s.model.ID, forecast.ErrDegenerate, len(data.r))
 	}
-	from := s.free
-	if !s.fitted {
-		from = start(&s.model)
+	found, ok := s.free, false
+	if s.fitted && s.refits%searchEvery != 0 {
+		found, _, ok = s.model.estimate(&data, sd, s.free)
 	}
-	found, _, ok := s.model.estimate(&data, sd, from)
-	if !ok && s.fitted {
-		found, _, ok = s.model.estimate(&data, sd, start(&s.model))
+	if !ok {
+		found, ok = s.model.search(&data, sd, s.free, s.fitted)
 	}
+	s.refits++
 	if !ok {
 		return fmt.Errorf("%s: %w: the likelihood of %d returns has no maximum", s.model.ID, forecast.ErrDegenerate, len(data.r))
 	}
@@ -240,6 +245,7 @@ func (s *state) Persist(a *forecast.Archive) {
 		p.Persist(a)
 	}
 	a.Bool(&s.fitted)
+	a.Int(&s.refits)
 	a.Array(s.free[:])
 	a.Array(s.params[:])
 	a.Float(&s.s2)

@@ -56,6 +56,8 @@ type Input struct {
 	rr, vv, ww float64 // decayed sums of r², V and 1, for the scale
 	rc, vc     float64 // the same, clipped
 
+	ahead []float64 // sums of the factors of the bars after the newest one, as far as asked
+
 	// What the newest bar said. Valid after Update returned true.
 
 	Return   float64 // 100 ln(close / previous close)
@@ -79,6 +81,7 @@ func (in *Input) Update(w forecast.Window) bool {
 	prev := in.prev
 	end := in.end
 	in.end, in.start = b.End, b.Start
+	in.ahead = in.ahead[:0]
 	if !(b.Close > 0) || b.Close > math.MaxFloat64 {
 		in.prev = 0
 		return false
@@ -125,14 +128,21 @@ func (in *Input) Ahead(w forecast.Window, horizon int) float64 {
 	if !in.season.on() {
 		return 1
 	}
-	var sum float64
-	start, end := in.start, in.end
-	for h := 1; h <= horizon; h++ {
-		t := w.Target(h)
-		sum += in.season.factor(t.Start, in.season.after(t.Start, start, end))
-		start, end = t.Start, t.End
+	n := len(in.ahead)
+	if n < horizon {
+		sum, start, end := 0.0, in.start, in.end
+		if n > 0 {
+			last := w.Target(n)
+			sum, start, end = in.ahead[n-1], last.Start, last.End
+		}
+		for h := n + 1; h <= horizon; h++ {
+			t := w.Target(h)
+			sum += in.season.factor(t.Start, in.season.after(t.Start, start, end))
+			start, end = t.Start, t.End
+			in.ahead = append(in.ahead, sum)
+		}
 	}
-	return sum / float64(horizon)
+	return in.ahead[horizon-1] / float64(horizon)
 }
 
 // Persist carries everything to and from a.

@@ -41,18 +41,71 @@ func (l *local) Add(z, u float64) {
 	if l.z.Len() == localPairs {
 		l.remove(l.z.Back(localPairs-1), l.u.Back(localPairs-1))
 	}
-	rank := int32(0)
-	for i, x := range l.us {
-		if x < u {
-			rank++
-		} else {
-			l.ranks[i]++
-		}
-	}
+	rank := insertRank(l.us, l.ranks, u)
 	k, _ := slices.BinarySearch(l.zs, z)
 	l.zs, l.us, l.ranks = slices.Insert(l.zs, k, z), slices.Insert(l.us, k, u), slices.Insert(l.ranks, k, rank)
 	l.z.Push(z)
 	l.u.Push(u)
+}
+
+// insertRank counts the volatilities below u and moves the others up by one. The race
+// detector has nothing to find in this and the other loops over private memory, and
+// would make them some twenty times slower.
+//
+//go:norace
+func insertRank(us []float64, ranks []int32, u float64) (rank int32) {
+	for i, x := range us {
+		if x < u {
+			rank++
+		} else {
+			ranks[i]++
+		}
+	}
+	return rank
+}
+
+//go:norace
+func removeRank(ranks []int32, rank int32) {
+	for i, r := range ranks {
+		if r > rank {
+			ranks[i] = r - 1
+		}
+	}
+}
+
+//go:norace
+func below(us []float64, u float64) (n int) {
+	for _, x := range us {
+		if x < u {
+			n++
+		}
+	}
+	return n
+}
+
+// cumulate fills cum with the middles of the cumulated weights and returns their sum.
+// Ranks are stretched to those of a full pool.
+//
+//go:norace
+func cumulate(cum []float64, ranks []int32, rank int) (total float64) {
+	n := len(cum)
+	if n == localPairs {
+		for i, r := range ranks {
+			d := int(r) - rank
+			w := kernel[max(d, -d)]
+			total += w
+			cum[i] = total - 0.5*w
+		}
+		return total
+	}
+	stretch := float64(localPairs) / float64(n)
+	for i, r := range ranks {
+		d := int(r) - rank
+		w := kernel[int(float64(max(d, -d))*stretch)]
+		total += w
+		cum[i] = total - 0.5*w
+	}
+	return total
 }
 
 func (l *local) remove(z, u float64) {
@@ -62,45 +115,18 @@ func (l *local) remove(z, u float64) {
 	}
 	rank := l.ranks[k]
 	l.zs, l.us, l.ranks = slices.Delete(l.zs, k, k+1), slices.Delete(l.us, k, k+1), slices.Delete(l.ranks, k, k+1)
-	for i, r := range l.ranks {
-		if r > rank {
-			l.ranks[i] = r - 1
-		}
-	}
+	removeRank(l.ranks, rank)
 }
 
 // Quantiles weighs each residual by how near the rank of its volatility is to that
 // of u, and interpolates at (cumulated weight - weight/2) / total.
 func (l *local) Quantiles(u float64) (q forecast.Quantiles) {
 	n := len(l.zs)
-	rank := 0
-	for _, x := range l.us {
-		if x < u {
-			rank++
-		}
-	}
-	// Ranks are stretched to those of a full pool.
-	stretch := float64(localPairs) / float64(n)
 	if cap(l.cum) < n {
 		l.cum = make([]float64, n, localPairs)
 	}
 	cum := l.cum[:n]
-	total := 0.0
-	if n == localPairs {
-		for i, r := range l.ranks {
-			d := int(r) - rank
-			w := kernel[max(d, -d)]
-			total += w
-			cum[i] = total - 0.5*w
-		}
-	} else {
-		for i, r := range l.ranks {
-			d := int(r) - rank
-			w := kernel[int(float64(max(d, -d))*stretch)]
-			total += w
-			cum[i] = total - 0.5*w
-		}
-	}
+	total := cumulate(cum, l.ranks, below(l.us, u))
 	i := 0
 	for k, p := range forecast.Probabilities {
 		at := p * total

@@ -65,6 +65,25 @@ func (g *regression) fit(rows, y []float64, prior *[numFeatures]float64) bool {
 	return true
 }
 
+// gradient adds up the score of the likelihood at b.
+//
+//go:norace
+func gradient(rows, y []float64, b *[numFeatures]float64, nu float64) (s [numFeatures]float64) {
+	half := 0.5 * (nu + 1)
+	for i, yi := range y {
+		x := rows[i*numFeatures : i*numFeatures+numFeatures : i*numFeatures+numFeatures]
+		z2 := float64(yi*yi) * math.Exp(-dot(x, b))
+		c := half*z2/(nu-2+z2) - 0.5
+		if z2 > math.MaxFloat64 {
+			c = half - 0.5
+		}
+		for j := range s {
+			s[j] += float64(c * x[j])
+		}
+	}
+	return s
+}
+
 // scoring improves b by Fisher scoring.
 func (g *regression) scoring(rows, y []float64, prior *[numFeatures]float64) bool {
 	nu := grid[g.nu]
@@ -100,20 +119,7 @@ func (g *regression) scoring(rows, y []float64, prior *[numFeatures]float64) boo
 	}
 	b := g.b
 	for range 30 {
-		var s [numFeatures]float64
-		half := 0.5 * (nu + 1)
-		for i, yi := range y {
-			x := rows[i*numFeatures : i*numFeatures+numFeatures : i*numFeatures+numFeatures]
-			eta := dot(x, &b)
-			z2 := float64(yi*yi) * math.Exp(-eta)
-			c := half*z2/(nu-2+z2) - 0.5
-			if z2 > math.MaxFloat64 {
-				c = half - 0.5
-			}
-			for j := range s {
-				s[j] += float64(c * x[j])
-			}
-		}
+		s := gradient(rows, y, &b, nu)
 		for j := range s {
 			s[j] -= float64(penalty[j] * (b[j] - prior[j]))
 		}
@@ -138,6 +144,7 @@ func (g *regression) scoring(rows, y []float64, prior *[numFeatures]float64) boo
 	return true
 }
 
+//go:norace
 func dot(x []float64, b *[numFeatures]float64) float64 {
 	_ = x[numFeatures-1]
 	return (x[0]*b[0] + x[1]*b[1] + x[2]*b[2] + x[3]*b[3]) + (x[4]*b[4] + x[5]*b[5] + x[6]*b[6] + x[7]*b[7]) +
@@ -145,6 +152,8 @@ func dot(x []float64, b *[numFeatures]float64) float64 {
 }
 
 // choose is the place in grid, from from to to, with the greatest likelihood at b.
+//
+//go:norace
 func (g *regression) choose(rows, y []float64, from, to int) int {
 	var sums, products [len(grid)]float64
 	for k := from; k <= to; k++ {
