@@ -87,10 +87,10 @@ func byRegime(scores []score.Score) (c [3]Number) {
 		low, high := forecast.Quantile7(v, 1.0/3), forecast.Quantile7(v, 2.0/3)
 		for i := range scores {
 			k := 0
-			if scores[i].Volatility > low {
+			if scores[i].Volatility >= low {
 				k++
 			}
-			if scores[i].Volatility > high {
+			if scores[i].Volatility >= high {
 				k++
 			}
 			n[k]++
