@@ -29,8 +29,8 @@
 //
 // It is good at following volatility, with six numbers that least squares finds in a
 // moment; bars with an honest high and low make it better than models of closes. It is
-// bad where there is no range: on bare closes ln r² is a poor measure, and a GARCH is
-// the better choice. It knows of nothing before the last 66 bars.
+// bad where there is no range: on bare closes ln r² is a poor measure, and half of what
+// it gains on a GARCH is lost. It knows of nothing before the last 66 bars.
 package har
 
 import (
