@@ -10,8 +10,12 @@ import (
 	"github.com/foretick/foretick/forecast/drift"
 	"github.com/foretick/foretick/forecast/ewma"
 	"github.com/foretick/foretick/forecast/garch"
+	"github.com/foretick/foretick/forecast/gbm"
+	"github.com/foretick/foretick/forecast/har"
 	"github.com/foretick/foretick/forecast/naive"
+	"github.com/foretick/foretick/forecast/quantreg"
 	"github.com/foretick/foretick/forecast/rangevol"
+	"github.com/foretick/foretick/forecast/ridge"
 )
 
 // Model is a forecasting model that can join the race.
@@ -38,6 +42,14 @@ var Models = []Model{
 		Description: "The same with the range of each bar as a further input."},
 	{New: func() forecast.Forecaster { return rangevol.New() }, Default: true,
 		Description: "Volatility from the high, low, open and close of past bars, regressed on a log scale with a prior from many markets."},
+	{New: func() forecast.Forecaster { return har.New() },
+		Description: "Volatility of the last day, week and month, regressed on a log scale (heterogeneous autoregression, Corsi 2009)."},
+	{New: func() forecast.Forecaster { return ridge.New() },
+		Description: "The next return by a penalised regression on recent returns and volatility. Do not expect skill in the point."},
+	{New: func() forecast.Forecaster { return quantreg.New() },
+		Description: "A linear regression for every quantile (Koenker & Bassett 1978)."},
+	{New: func() forecast.Forecaster { return gbm.New() },
+		Description: "Gradient-boosted trees for the scale of the next move."},
 	{New: func() forecast.Forecaster { return NewAuto(nil) }, Default: true,
 		Description: "The champion: combines garch, gjrx and rangevol by how well each has done, and corrects its intervals when coverage has drifted."},
 }
