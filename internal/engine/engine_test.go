@@ -12,7 +12,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/auto"
 	"github.com/foretick/foretick/forecast/ewma"
+	"github.com/foretick/foretick/forecast/garch"
 	"github.com/foretick/foretick/forecast/naive"
 	"github.com/foretick/foretick/internal/bus"
 	"github.com/foretick/foretick/internal/bus/inproc"
@@ -31,6 +33,15 @@ type flaky struct {
 	*sqlite.Store
 	broken atomic.Bool
 	failed atomic.Int64
+
+	forgetful atomic.Bool // keeps no documents
+}
+
+func (f *flaky) PutDocuments(ctx context.Context, docs ...store.Document) error {
+	if f.forgetful.Load() {
+		return store.ErrFull
+	}
+	return f.Store.PutDocuments(ctx, docs...)
 }
 
 func (f *flaky) CommitStep(ctx context.Context, steps ...store.Step) (uint64, error) {
@@ -74,12 +85,19 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
+// models are one that looks at the window only and two with state.
+func models() []forecast.Forecaster {
+	g := garch.New()
+	g.Least = 30
+	return []forecast.Forecaster{naive.New(), ewma.New(), g, auto.New(auto.Expert{Model: g, Names: []string{"garch"}, Weights: []float64{1}})}
+}
+
 // start starts an engine, as a new process would.
 func (r *rig) start() {
 	r.t.Helper()
 	r.metrics = prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
-		Store: r.store, Bus: r.bus, Models: func() []forecast.Forecaster { return []forecast.Forecaster{naive.New(), ewma.New()} }, Horizons: track.UpTo(3),
+		Store: r.store, Bus: r.bus, Models: models, Horizons: track.UpTo(3),
 		Calendars: func(market.Series) market.Calendar { return market.Always }, LateAfter: time.Second,
 		Now: func() time.Time { return time.UnixMicro(r.now.Load()) }, Metrics: r.metrics,
 	})
@@ -151,7 +169,7 @@ func (r *rig) head(s market.Series) ledger.Head {
 // want is the head that a single track reaches over the same bars.
 func want(t *testing.T, s market.Series, k, bars int) ledger.Head {
 	t.Helper()
-	tr, err := track.New(track.Config{Series: s, Mode: ledger.Live, Horizons: track.UpTo(3), Models: []forecast.Forecaster{naive.New(), ewma.New()}, LateAfter: time.Second})
+	tr, err := track.New(track.Config{Series: s, Mode: ledger.Live, Horizons: track.UpTo(3), Models: models(), LateAfter: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,6 +209,48 @@ func TestRestartGoesOn(t *testing.T) {
 	}
 	if got, want := r.head(a), want(t, a, 0, 90); got != want {
 		t.Errorf("head %v, want %v", got, want)
+	}
+}
+
+// TestKilledEngineGoesOn is the same when nothing that models have learnt could be kept
+// at the end: they learn again from the bars, from the beginning or from the last
+// snapshot, and the chain does not show it.
+func TestKilledEngineGoesOn(t *testing.T) {
+	for _, n := range []int{100, engine.SnapshotEvery + 30} {
+		r := newRig(t)
+		r.feed(0, n, true)
+		r.store.forgetful.Store(true)
+		r.stop()
+		docs, err := r.store.Documents(t.Context(), "models")
+		if err != nil || len(docs) != 2*(n/engine.SnapshotEvery) {
+			t.Errorf("after %d bars there are %d snapshots, %v", n, len(docs), err)
+		}
+		r.start()
+		r.feed(n, n+40, true)
+		if got, want := r.head(a), want(t, a, 0, n+40); got != want {
+			t.Errorf("killed after %d bars: head %v, want %v", n, got, want)
+		}
+	}
+}
+
+// TestOtherModels starts with models that a snapshot does not fit: they learn anew from
+// the bars, and forecast.
+func TestOtherModels(t *testing.T) {
+	r := newRig(t)
+	r.feed(0, 60, true)
+	r.stop()
+	if err := r.store.PutDocuments(t.Context(), store.Document{Kind: "models", Name: string(a.ID()), Body: []byte("of quite other models than these")}); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	r.feed(60, 70, true)
+	entries, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: store.Range{Newest: true, Limit: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := ledger.Decode(entries[0].Bytes)
+	if err != nil || len(e.Issue.Forecasts) != 4*3 {
+		t.Errorf("%d forecasts, %+v, %v", len(e.Issue.Forecasts), e.Issue.Abstentions, err)
 	}
 }
 

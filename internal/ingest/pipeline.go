@@ -45,12 +45,14 @@ type pipeline struct {
 	closed chan struct{} // closed when loop has returned
 
 	// The batch that is not committed yet.
-	recs    []store.BarRecord
-	of      []*series // of each of recs
-	rejects []feed.Reject
-	ticks   int
-	changed bool  // the source's state is new
-	failed  error // why something received could not be taken
+	recs     []store.BarRecord
+	of       []*series // of each of recs
+	rejects  []feed.Reject
+	ticks    int
+	changed  bool   // the source's state is new
+	finished bool   // the source has said that no more comes
+	detail   string // and how
+	failed   error  // why something received could not be taken
 
 	next        market.Time // no bar becomes final by timer before it
 	lastEvent   uint64
@@ -148,6 +150,12 @@ func (p *pipeline) loop(ctx, hard context.Context) error {
 		}
 		if err := p.flush(ctx, hard); err != nil {
 			return err
+		}
+		if p.finished && p.health.snapshot().State != feed.Finished && len(p.in) == 0 {
+			p.showState(feed.Finished, p.detail)
+			if err := p.flush(ctx, hard); err != nil { // tells that the state has changed
+				return err
+			}
 		}
 		if end != nil {
 			close(end.done)
@@ -262,6 +270,14 @@ func (p *pipeline) advance(ctx context.Context, now market.Time) {
 // setState records the source's condition. After an interruption of a live source
 // the next hole is a gap.
 func (p *pipeline) setState(s feed.State, detail string) {
+	if s == feed.Finished {
+		p.finished, p.detail = true, detail // to be shown when all it sent is stored
+		return
+	}
+	p.showState(s, detail)
+}
+
+func (p *pipeline) showState(s feed.State, detail string) {
 	now := market.TimeOf(p.cfg.Now())
 	p.health.update(func(h *feed.Health) {
 		if h.State != s {
@@ -299,7 +315,7 @@ func (p *pipeline) sourceEnded(ctx context.Context, e *ended) {
 			b.resent = true
 		}
 	}
-	if e.state == feed.Finished && p.health.snapshot().State == feed.Finished {
+	if e.state == feed.Finished && p.finished {
 		return // the source said so itself, with details
 	}
 	p.setState(e.state, e.detail)
