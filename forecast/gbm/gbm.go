@@ -29,8 +29,8 @@
 //     all y lie between, and all are sorted (Chernozhukov, Fernandez-Val & Galichon
 //     2010).
 //
-// Scale is the default: it was the better by 0.001 to 0.003 of the CRPS on 23 daily
-// series, at a fifth of the cost (docs/forecasting.md). So are trees of one split, which make f a
+// Scale is the default: it was the better by 0.001 to 0.002 of the CRPS on 23 daily
+// series, at a quarter of the cost (docs/forecasting.md). So are trees of one split, which make f a
 // sum of functions of one feature each: deeper ones found nothing more and covered less.
 //
 // It is good where volatility answers to a feature with a bend or a step, which no
