@@ -24,59 +24,71 @@ import (
 // against "the expected loss to naive is never above 0". The evidence of either is E =
 // (W + W')/2, and min(1, 1/max E) is a p-value at any time.
 //
-// For horizons above 1, whose targets overlap, only scores count whose cutoff is not
-// before the target of the last one that counted has ended.
+// Each target is weighed once, in order, on the outcome that its first Score has: a
+// score of a target that was weighed, or of an earlier one, is passed over. So is one
+// whose cutoff lies before the last target that was weighed has ended, because its stake
+// would know an outcome that its forecast did not: of forecasts at horizon h, whose
+// targets overlap, one in h counts. Nothing else decides which scores count, least of
+// all their outcomes.
 //
-// The zero value is ready. It judges each target once, on the outcome that came first.
+// The zero value is ready.
 type Test struct {
 	n             int
-	free          market.Time // scores with an earlier cutoff overlap the last one
-	started       bool
-	sum, square   float64 // of d
-	first, mirror float64 // L(1), U(1)
-	better, worse float64 // ln W, ln W'
-	most          float64 // highest ln E
-	weak          mixture
+	free          market.Time // the first cutoff that does not overlap the last target
+	sum, square   float64     // of d
+	first, mirror float64     // L(1), U(1)
+	better, worse float64     // ln W, ln W'
+	// The highest ln E while W was the larger, and while W' was.
+	mostBetter, mostWorse float64
+	weak                  mixture
 }
 
-// prudence is how many times the square of the first bound is added to the sum of
-// squares: the more, the smaller the first stakes.
-const prudence = 25
+const (
+	// prudence is how many times the square of the first bound is added to the sum of
+	// squares: the more, the smaller the first stakes.
+	prudence = 25
+	// negligible is a bound on a gain, in 100 x log return, below which forecasts are
+	// the same but for rounding. Nothing is staked on that.
+	negligible = 1e-9
+)
 
-// Add takes the next score, in order of target. Scores without naive's beside them,
-// those of a revision and those that overlap the last one that counted are passed over.
+// Add takes the next score, in order of target. Scores without naive's beside them and
+// those of naive itself are passed over, too. It does not allocate.
 func (t *Test) Add(s *Score) {
 	d := s.NaiveCRPS - s.CRPS
-	if math.IsNaN(d) || math.IsNaN(s.GainLow) || math.IsNaN(s.GainHigh) || s.Revision > 0 || s.Model == Naive {
+	if math.IsNaN(d) || math.IsNaN(s.GainLow) || math.IsNaN(s.GainHigh) || s.Model == Naive {
 		return
 	}
-	if s.Horizon > 1 && t.started && s.Cutoff < t.free {
+	if t.n > 0 && (s.Cutoff < t.free || s.Target < t.free) {
 		return
 	}
-	// The target starts at or after the cutoff; the next forecast that may count is
-	// issued when it has ended, which is not before it started and not at its start.
-	t.free, t.started = s.Target+1, true
-	low, high := -s.GainLow, s.GainHigh
+	// The bar before the target ends when the target starts, or earlier; the first
+	// cutoff after that is the end of the target.
+	t.free = s.Target + 1
 	// Rounding must not let an outcome gain more than was thought possible.
-	low, high = math.Max(low, -d), math.Max(high, d)
+	low, high := math.Max(-s.GainLow, -d), math.Max(s.GainHigh, d)
 	t.n++
 	if t.n == 1 {
-		t.first, t.mirror, t.most = low, high, 0
+		t.first, t.mirror = low, high
 	}
 	t.better += bet(d, stake(t.sum, t.square, t.first, low))
 	t.worse += bet(-d, stake(-t.sum, t.square, t.mirror, high))
 	t.sum += d
 	t.square += float64(d * d)
-	t.most = math.Max(t.most, t.logE())
+	if e := t.logE(); t.better >= t.worse {
+		t.mostBetter = math.Max(t.mostBetter, e)
+	} else {
+		t.mostWorse = math.Max(t.mostWorse, e)
+	}
 	t.weak.add(d, math.Max(low, high))
 }
 
 // stake is the share that is bet: what has paid so far, with bounds.
 func stake(sum, square, first, bound float64) float64 {
-	if !(bound > 0) || sum <= 0 {
+	if !(bound > negligible) || sum <= 0 {
 		return 0
 	}
-	return math.Min(sum/(square+prudence*float64(first*first)), 0.5/bound)
+	return math.Min(sum/(square+float64(prudence*first*first)), 0.5/bound)
 }
 
 // bet is the growth of the logarithm of the wealth.
@@ -94,24 +106,32 @@ type Evidence struct {
 	// EValue is E now. Below 1 nothing speaks for a difference.
 	EValue float64 `json:"e_value" doc:"Evidence now that the model differs from naive; 1 is none, 20 is what a verdict needs."`
 	// Peak is the highest E so far, and P = min(1, 1/Peak).
-	Peak   float64 `json:"peak" doc:"The highest evidence so far."`
+	Peak float64 `json:"peak" doc:"The highest evidence so far."`
+	// PeakBetter and PeakWorse are the highest E while the bet on better had won more,
+	// and while the bet on worse had.
+	PeakBetter float64 `json:"peak_better" doc:"The highest evidence so far while it spoke for better."`
+	PeakWorse  float64 `json:"peak_worse" doc:"The highest evidence so far while it spoke for worse."`
+
 	P      float64 `json:"p" doc:"p-value that is valid at any time: min(1, 1/peak)."`
 	Better float64 `json:"better" doc:"Wealth of the bet that the model is better than naive."`
 	Worse  float64 `json:"worse" doc:"Wealth of the bet that it is worse."`
-	// Weak is the evidence against the weaker claim that the mean gain so far is not
-	// above 0 (or not below, whichever is larger).
+	// Weak is the evidence against the weak null, that the mean of the gains expected so
+	// far is 0, each gain measured in the largest that was possible then. A model may have
+	// been better now and worse then. It is half the sum of both directions, and needs
+	// more data than E.
 	Weak float64 `json:"weak" doc:"Evidence about the mean gain alone, a weaker claim that needs more data."`
 	Mean float64 `json:"mean_gain" doc:"Mean gain in CRPS over naive, in 100 x log return."`
 }
 
 // Evidence returns what has been found so far.
 func (t *Test) Evidence() Evidence {
-	e := Evidence{N: t.n, EValue: 1, Peak: 1, P: 1, Better: 1, Worse: 1, Weak: 1}
+	e := Evidence{N: t.n, EValue: 1, Peak: 1, PeakBetter: 1, PeakWorse: 1, P: 1, Better: 1, Worse: 1, Weak: 1}
 	if t.n == 0 {
 		return e
 	}
 	e.EValue, e.Better, e.Worse = expCapped(t.logE()), expCapped(t.better), expCapped(t.worse)
-	e.Peak = math.Max(1, expCapped(t.most))
+	e.PeakBetter, e.PeakWorse = expCapped(t.mostBetter), expCapped(t.mostWorse)
+	e.Peak = math.Max(e.PeakBetter, e.PeakWorse)
 	e.P = 1 / e.Peak
 	e.Weak = t.weak.evidence()
 	e.Mean = t.sum / float64(t.n)

@@ -697,6 +697,16 @@ export interface components {
             peak: number;
             /**
              * Format: double
+             * @description The highest evidence so far while it spoke for better.
+             */
+            peak_better: number;
+            /**
+             * Format: double
+             * @description The highest evidence so far while it spoke for worse.
+             */
+            peak_worse: number;
+            /**
+             * Format: double
              * @description Evidence about the mean gain alone, a weaker claim that needs more data.
              */
             weak: number;
