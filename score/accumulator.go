@@ -31,7 +31,7 @@ var ErrTooOld = errors.New("score: older than what is held")
 // fed, to the last bit.
 //
 // It holds the scores of the last day, at most 86,400 and at least the 64 newest,
-// in 81 bytes each: 7 MB after a day of one score a second. Of older ones it
+// in 89 bytes each: 8 MB after a day of one score a second. Of older ones it
 // holds sums, and while there are at most 86,400 scores in all, two numbers each
 // for the medians of WindowAll. Past that those medians come from a sketch with a
 // relative error of at most 1 % (DDSketch, Masson et al. 2019), and
@@ -49,7 +49,7 @@ type Accumulator struct {
 	goneErr, gonePercent []float64
 	errs, percents       *sketch
 
-	calibration tally // of all scores
+	calibration Tally // of all scores
 	test        Test  // of all that came in order
 
 	cache []WindowSummary // of the scores as they are, nil when there is none
@@ -162,13 +162,14 @@ func (a *Accumulator) since(asOf market.Time, reach time.Duration) int {
 }
 
 // Evidence is what the scores so far say about the model against naive. Each target is
-// weighed once, on the outcome that came first; a score that came after a later
-// target's is not weighed.
+// weighed once, on the outcome that it came with first: a bet that was settled is not
+// made again when the outcome is revised, nor is one made on a target after a later
+// one. An accumulator that is built anew from stored scores weighs what is stored.
 func (a *Accumulator) Evidence() Evidence { return a.test.Evidence() }
 
 // Calibration is how the forecasts of all scores so far were calibrated. daily says
 // that targets are a day or more apart.
-func (a *Accumulator) Calibration(daily bool) Calibration { return a.calibration.calibration(daily) }
+func (a *Accumulator) Calibration(daily bool) Calibration { return a.calibration.Calibration(daily) }
 
 // Windows sums up each window as of the newest target, as the function Windows
 // does. The caller must not change the result. It costs up to some milliseconds at

@@ -23,15 +23,17 @@ type Calibration struct {
 	// PIT counts outcomes in each twentieth of the forecast distribution: about as many
 	// in each when forecasts mean what they say.
 	PIT []int `json:"pit" doc:"Outcomes in each twentieth of the forecast distribution."`
-	// Regimes and Times are the coverage of the 90 % interval where volatility was low,
-	// middle and high by the standard of the bars before, and by the hour of the day
-	// (UTC) or, for bars of a day, the weekday in which the target starts.
+	// Regimes and Times are the coverage where volatility was low, middle and high by the
+	// standard of the bars before, and by the hour of the day (UTC) or, for bars of a
+	// day, the weekday in which the target starts.
 	Regimes []GroupCoverage `json:"regimes"`
 	Times   []GroupCoverage `json:"times"`
 	// IntervalScore is the mean interval score of the 90 % interval in 100 x log return,
 	// width + 20 x the distance by which the outcome lies outside (Gneiting & Raftery
-	// 2007, eq. 43).
+	// 2007, eq. 43), and Width the part of it that is width. Narrow is good only while
+	// coverage holds; the score weighs the two.
 	IntervalScore float64 `json:"interval_score90"`
+	Width         float64 `json:"width90"`
 }
 
 // LevelCoverage is how often a central interval held the outcome.
@@ -39,90 +41,181 @@ type LevelCoverage struct {
 	Level float64 `json:"level" doc:"What was promised, such as 0.9."`
 	Share float64 `json:"share" doc:"What was kept."`
 	// Low and High bound the share that chance explains around what was observed: the
-	// interval of Wilson (1927) at 95 %, as if outcomes were independent. They are not
-	// quite, so it is a little too narrow.
+	// interval of Wilson (1927) at 95 %. It holds its 95 % on average over shares, also
+	// near 1, where the usual one fails; that of Clopper & Pearson (1934) never falls
+	// below 95 % and pays by being wider, which would hide that coverage has drifted.
+	// Both take outcomes for independent. At horizons above 1 they overlap, and hits come
+	// in spells when volatility does: then the interval is too narrow.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 }
 
-// GroupCoverage is the coverage of the 90 % interval over a part of the outcomes.
+// GroupCoverage is the coverage over a part of the outcomes: of the 90 % interval, and
+// of each.
 type GroupCoverage struct {
 	Name string `json:"name"`
 	N    int    `json:"n"`
 	LevelCoverage
+	Levels []LevelCoverage `json:"levels"`
 }
 
-// tally counts what a Calibration needs.
-type tally struct {
-	n, hits  int
-	below    [forecast.Levels]int // PIT at or below the probability
-	under    [forecast.Levels]int // PIT below it
+// Tally counts what a Calibration needs. The zero value is ready. It keeps no scores:
+// two tallies can be merged, and a score can be taken out again.
+type Tally struct {
+	all      hits
+	regimes  [4]hits
+	hours    [24]hits
+	weekdays [7]hits
+	upTo     [forecast.Levels + 1]int // by how many of the probabilities lie below the PIT
 	pit      [pitBins]int
-	regimes  [4][2]int // n and hits
-	hours    [24][2]int
-	weekdays [7][2]int
 	interval sum
+	width    sum
+	scored   int // outcomes with an interval score
 }
 
-func (t *tally) add(r *row, by int) {
-	if r.pit != r.pit {
-		return // of a score that was stored before it was kept
+// central is the number of central intervals.
+const central = forecast.Levels / 2
+
+// hits counts outcomes by how many central intervals held them. They are nested: an
+// outcome in k of them is in the k widest.
+type hits struct {
+	n, hit90 int // inside the 90 % interval by its prices
+	in       [central + 1]int
+}
+
+// level90 is the place of the 90 % interval among the central ones.
+const level90 = forecast.Q05
+
+func (h *hits) add(in, hit, by int) {
+	h.n += by
+	h.hit90 += hit
+	h.in[in] += by
+}
+
+func (h *hits) merge(o *hits) {
+	h.n += o.n
+	h.hit90 += o.hit90
+	for i, n := range o.in {
+		h.in[i] += n
 	}
-	t.n += by
-	hit := by * int(r.flags&hit/hit)
-	t.hits += hit
-	for l, p := range forecast.Probabilities {
-		if r.pit <= p {
-			t.below[l] += by
+}
+
+// levels is the coverage at each level, widest first. Quantiles that are equal to the
+// outcome and to each other leave the PIT in doubt; the 90 % interval is counted by its
+// prices, as everywhere.
+func (h *hits) levels() []LevelCoverage {
+	list := make([]LevelCoverage, central)
+	inside := 0
+	for i := central - 1; i >= 0; i-- {
+		inside += h.in[i+1]
+		n := inside
+		if i == level90 {
+			n = h.hit90
 		}
-		if r.pit < p {
-			t.under[l] += by
-		}
+		list[i] = covered(forecast.Probabilities[forecast.Levels-1-i]-forecast.Probabilities[i], n, h.n)
 	}
-	t.pit[min(int(r.pit*pitBins), pitBins-1)] += by
+	return list
+}
+
+// Add counts s. A score without a PIT, stored before that was kept, is passed over. It
+// does not allocate.
+func (t *Tally) Add(s *Score) {
+	r := rowOf(s)
+	t.add(&r, 1)
+}
+
+// Remove takes out a score that was added: its outcome was revised. The counts are what
+// they were before, to the last one; the two means up to rounding.
+func (t *Tally) Remove(s *Score) {
+	r := rowOf(s)
+	t.add(&r, -1)
+}
+
+func (t *Tally) add(r *row, by int) {
+	u := r.pit
+	if u != u {
+		return
+	}
+	below := 0
+	for below < forecast.Levels && forecast.Probabilities[below] < u {
+		below++
+	}
+	t.upTo[below] += by
+	t.pit[min(int(u*pitBins), pitBins-1)] += by
+	left := below // how many probabilities lie at or below u
+	if left < forecast.Levels && forecast.Probabilities[left] == u {
+		left++
+	}
+	in := min(left, forecast.Levels-below, central)
+	hit90 := by * int(r.flags&hit/hit)
 	at := r.target.Std()
-	for _, c := range [...]*[2]int{&t.regimes[r.flags>>regimeShift], &t.hours[at.Hour()], &t.weekdays[at.Weekday()]} {
-		c[0] += by
-		c[1] += hit
-	}
+	t.all.add(in, hit90, by)
+	t.regimes[r.flags>>regimeShift].add(in, hit90, by)
+	t.hours[at.Hour()].add(in, hit90, by)
+	t.weekdays[at.Weekday()].add(in, hit90, by)
 	if r.interval == r.interval {
+		t.scored += by
 		t.interval.add(float64(by) * r.interval)
+		t.width.add(float64(by) * r.spread)
 	}
 }
 
-// calibration states t. daily says that targets are a day or more apart.
-func (t *tally) calibration(daily bool) Calibration {
-	c := Calibration{N: t.n, Levels: []LevelCoverage{}, Reliability: make([]float64, forecast.Levels), PIT: slices.Clone(t.pit[:]), Regimes: []GroupCoverage{}, Times: []GroupCoverage{},
-		IntervalScore: t.interval.over(t.n)}
-	const middle = forecast.Levels / 2
-	for i := range middle {
-		k := forecast.Levels - 1 - i
-		c.Levels = append(c.Levels, covered(forecast.Probabilities[k]-forecast.Probabilities[i], t.below[k]-t.under[i], t.n))
+// Merge adds what o has counted.
+func (t *Tally) Merge(o *Tally) {
+	t.all.merge(&o.all)
+	for i := range t.regimes {
+		t.regimes[i].merge(&o.regimes[i])
 	}
-	for l, n := range t.below {
-		c.Reliability[l] = share(n, t.n)
+	for i := range t.hours {
+		t.hours[i].merge(&o.hours[i])
+	}
+	for i := range t.weekdays {
+		t.weekdays[i].merge(&o.weekdays[i])
+	}
+	for i, n := range o.upTo {
+		t.upTo[i] += n
+	}
+	for i, n := range o.pit {
+		t.pit[i] += n
+	}
+	t.interval.merge(&o.interval)
+	t.width.merge(&o.width)
+	t.scored += o.scored
+}
+
+// Calibration states what has been counted; what is not defined is NaN. daily says that
+// targets are a day or more apart, so that Times are weekdays. Times without an outcome
+// are left out.
+func (t *Tally) Calibration(daily bool) Calibration {
+	c := Calibration{N: t.all.n, Levels: t.all.levels(), Reliability: make([]float64, forecast.Levels), PIT: slices.Clone(t.pit[:]),
+		Regimes: []GroupCoverage{}, Times: []GroupCoverage{}, IntervalScore: t.interval.over(t.scored), Width: t.width.over(t.scored)}
+	upTo := 0
+	for l := range c.Reliability {
+		upTo += t.upTo[l]
+		c.Reliability[l] = share(upTo, t.all.n)
 	}
 	for r := forecast.LowVolatility; r <= forecast.HighVolatility; r++ {
-		c.Regimes = append(c.Regimes, group(r.String(), t.regimes[r]))
+		c.Regimes = append(c.Regimes, group(r.String(), &t.regimes[r]))
 	}
 	if daily {
-		for d, v := range t.weekdays {
-			if v[0] > 0 {
-				c.Times = append(c.Times, group(time.Weekday(d).String(), v))
+		for d := range t.weekdays {
+			if h := &t.weekdays[d]; h.n > 0 {
+				c.Times = append(c.Times, group(time.Weekday(d).String(), h))
 			}
 		}
 		return c
 	}
-	for h, v := range t.hours {
-		if v[0] > 0 {
-			c.Times = append(c.Times, group(market.Time(int64(h)*int64(time.Hour/time.Microsecond)).Std().Format("15:04"), v))
+	for hour := range t.hours {
+		if h := &t.hours[hour]; h.n > 0 {
+			c.Times = append(c.Times, group(market.Time(int64(hour)*int64(time.Hour/time.Microsecond)).Std().Format("15:04"), h))
 		}
 	}
 	return c
 }
 
-func group(name string, c [2]int) GroupCoverage {
-	return GroupCoverage{Name: name, N: c[0], LevelCoverage: covered(0.9, c[1], c[0])}
+func group(name string, h *hits) GroupCoverage {
+	levels := h.levels()
+	return GroupCoverage{Name: name, N: h.n, LevelCoverage: levels[level90], Levels: levels}
 }
 
 // covered is the share k/n with Wilson's interval.
@@ -139,12 +232,14 @@ func covered(level float64, k, n int) LevelCoverage {
 	return c
 }
 
-// intervalScore is that of the 90 % interval of s, NaN where a price is not positive.
-func intervalScore(s *Score) float64 {
+// intervalScore is that of the 90 % interval of s and its width, both in 100 x log
+// return; NaN where a price is not positive.
+func intervalScore(s *Score) (score, width float64) {
 	low, high, y := 100*math.Log(s.Lower/s.Last), 100*math.Log(s.Upper/s.Last), 100*math.Log(s.Actual/s.Last)
-	v := high - low + 20*(math.Max(low-y, 0)+math.Max(y-high, 0))
-	if v-v != 0 {
-		return math.NaN()
+	width = high - low
+	score = width + 20*(math.Max(low-y, 0)+math.Max(y-high, 0))
+	if score-score != 0 {
+		return math.NaN(), math.NaN()
 	}
-	return v
+	return score, width
 }

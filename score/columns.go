@@ -20,6 +20,7 @@ type row struct {
 	naiveError float64
 	pit        float64
 	interval   float64 // score of the 90 % interval, NaN without one
+	spread     float64 // its width in 100 x log return
 	flags      uint8
 }
 
@@ -37,8 +38,9 @@ func rowOf(s *Score) row {
 	r := row{
 		target: s.Target, err: s.Error(), percent: s.PercentError(), scaled: math.NaN(),
 		width: s.Upper - s.Lower, crps: s.CRPS, naiveCRPS: s.NaiveCRPS, naiveError: s.Actual - s.Last,
-		pit: s.PIT, interval: intervalScore(s), flags: uint8(s.Regime&3) << regimeShift,
+		pit: s.PIT, flags: uint8(s.Regime&3) << regimeShift,
 	}
+	r.interval, r.spread = intervalScore(s)
 	if r.percent-r.percent != 0 { // the prediction is 0, or as good as
 		r.percent = math.NaN()
 	}
@@ -60,7 +62,7 @@ func rowOf(s *Score) row {
 	return r
 }
 
-// columns are rows ordered by target, each field in a slice of its own: 81 bytes a
+// columns are rows ordered by target, each field in a slice of its own: 89 bytes a
 // row, and what a sum or a median reads lies together.
 type columns struct {
 	target     []market.Time
@@ -73,19 +75,20 @@ type columns struct {
 	naiveError []float64
 	pit        []float64
 	interval   []float64
+	spread     []float64
 	flags      []uint8
 }
 
 func (c *columns) len() int { return len(c.target) }
 
 func (c *columns) at(i int) row {
-	return row{c.target[i], c.err[i], c.percent[i], c.scaled[i], c.width[i], c.crps[i], c.naiveCRPS[i], c.naiveError[i], c.pit[i], c.interval[i], c.flags[i]}
+	return row{c.target[i], c.err[i], c.percent[i], c.scaled[i], c.width[i], c.crps[i], c.naiveCRPS[i], c.naiveError[i], c.pit[i], c.interval[i], c.spread[i], c.flags[i]}
 }
 
 func (c *columns) set(i int, r row) {
 	c.target[i], c.err[i], c.percent[i], c.scaled[i], c.width[i] = r.target, r.err, r.percent, r.scaled, r.width
 	c.crps[i], c.naiveCRPS[i], c.naiveError[i], c.flags[i] = r.crps, r.naiveCRPS, r.naiveError, r.flags
-	c.pit[i], c.interval[i] = r.pit, r.interval
+	c.pit[i], c.interval[i], c.spread[i] = r.pit, r.interval, r.spread
 }
 
 // insert puts r before row i.
@@ -100,6 +103,7 @@ func (c *columns) insert(i int, r row) {
 	c.naiveError = slices.Insert(c.naiveError, i, r.naiveError)
 	c.pit = slices.Insert(c.pit, i, r.pit)
 	c.interval = slices.Insert(c.interval, i, r.interval)
+	c.spread = slices.Insert(c.spread, i, r.spread)
 	c.flags = slices.Insert(c.flags, i, r.flags)
 }
 
@@ -115,6 +119,7 @@ func (c *columns) drop(n int) {
 	c.naiveError = slices.Delete(c.naiveError, 0, n)
 	c.pit = slices.Delete(c.pit, 0, n)
 	c.interval = slices.Delete(c.interval, 0, n)
+	c.spread = slices.Delete(c.spread, 0, n)
 	c.flags = slices.Delete(c.flags, 0, n)
 }
 

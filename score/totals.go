@@ -18,6 +18,12 @@ func (k *sum) add(x float64) {
 	k.s = t
 }
 
+// merge adds o.
+func (k *sum) merge(o *sum) {
+	k.add(o.s)
+	k.lost += o.lost
+}
+
 func (k *sum) over(n int) float64 { return (k.s + k.lost) / float64(n) } // NaN when n is 0
 
 // bounds keeps the smallest and largest of the numbers it has seen.
