@@ -16,9 +16,18 @@ type Confidence struct {
 // ConfidenceSet returns the models that may be the best: the model confidence set of
 // Hansen, Lunde & Nason (2011), "The model confidence set", Econometrica 79(2), with
 // their statistic T_max. losses[m][i] is the loss of model m at origin i, in order of
-// time. Models are left out, the worst first, until equal skill of the rest is not
-// rejected at level alpha; the distribution under equality comes from the moving-block
-// bootstrap with blocks of the given length and reps repetitions, drawn from rng.
+// time. With d(m) the mean loss of model m less that of all models still in the set, and
+// v(m) its bootstrapped variance,
+//
+//	t(m) = d(m) / sqrt(v(m)),   T_max = max of t(m)
+//
+// the model of T_max is left out, and so on, until equal skill of the rest is not
+// rejected at level alpha: the best model is in the set with a probability of at least
+// 1 - alpha, in large samples. The distribution of T_max under equal skill comes from
+// reps repetitions of the block bootstrap, drawn from rng, with blocks of the given
+// length that may go round the end (Politis & Romano 1992), so that every origin weighs
+// the same. Blocks should be as long as losses depend on each other: the horizon at
+// least.
 //
 // It panics when the lists of losses differ in length; it returns an error when there
 // are fewer than two models or than ten blocks, or a loss is not finite.
@@ -27,39 +36,45 @@ func ConfidenceSet(losses [][]float64, alpha float64, block, reps int, rng *rand
 		return Confidence{}, errors.New("score: a model confidence set needs two models, blocks and repetitions")
 	}
 	n := len(losses[0])
-	blocks := n / block
-	if blocks < 10 {
+	if n/block < 10 {
 		return Confidence{}, fmt.Errorf("score: %d losses are fewer than ten blocks of %d", n, block)
 	}
-	// Block means are all that the bootstrap needs: whole blocks are drawn, beginning
-	// anywhere.
 	models := len(losses)
-	sums := make([][]float64, models) // cumulated
 	mean := make([]float64, models)
+	sums := make([][]float64, models) // of the losses less their mean, cumulated
 	for m, l := range losses {
 		if len(l) != n {
 			panic(fmt.Sprintf("score: model %d has %d losses, model 0 has %d", m, len(l), n))
 		}
-		sums[m] = make([]float64, n+1)
+		var total sum
 		for i, v := range l {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return Confidence{}, fmt.Errorf("score: loss %d of model %d is %v", i, m, v)
 			}
-			sums[m][i+1] = sums[m][i] + v
+			total.add(v)
 		}
-		mean[m] = sums[m][n] / float64(n)
+		mean[m] = total.over(n)
+		sums[m] = make([]float64, n+1)
+		for i, v := range l {
+			sums[m][i+1] = sums[m][i] + (v - mean[m])
+		}
 	}
-	drawn := make([][]float64, reps) // bootstrapped means minus means
+	drawn := make([][]float64, reps) // bootstrapped means less the means
 	for b := range drawn {
 		drawn[b] = make([]float64, models)
-		for range blocks {
-			at := rng.IntN(n - block + 1)
-			for m := range drawn[b] {
-				drawn[b][m] += sums[m][at+block] - sums[m][at]
+		for have := 0; have < n; have += block {
+			from := rng.IntN(n)
+			to := from + min(block, n-have)
+			for m, s := range sums {
+				if to <= n {
+					drawn[b][m] += s[to] - s[from]
+				} else {
+					drawn[b][m] += s[n] - s[from] + s[to-n]
+				}
 			}
 		}
 		for m := range drawn[b] {
-			drawn[b][m] = drawn[b][m]/float64(blocks*block) - mean[m]
+			drawn[b][m] /= float64(n)
 		}
 	}
 	c := Confidence{P: make([]float64, models)}
