@@ -2,7 +2,6 @@ package score
 
 import (
 	"encoding/json"
-	"flag"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,55 +14,6 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-var longSimulation = flag.Bool("long", false, "simulate the verdict's errors with many paths")
-
-// path draws returns (x 100) one at a time, with the standard deviation that the next
-// one really has.
-type path func(rng *rand.Rand) (r, sd float64)
-
-// The nulls: markets in which the two forecasters below err equally.
-var nulls = map[string]func() path{
-	"constant, normal": func() path {
-		return func(rng *rand.Rand) (float64, float64) { return rng.NormFloat64(), 1 }
-	},
-	"heavy tails": func() path {
-		return func(rng *rand.Rand) (float64, float64) { return studentT3(rng), 1 }
-	},
-	"volatility clusters": func() path {
-		s2 := 1.0
-		return func(rng *rand.Rand) (float64, float64) {
-			sd := math.Sqrt(s2)
-			r := sd * rng.NormFloat64()
-			s2 = 0.03 + 0.1*r*r + 0.87*s2
-			return r, sd
-		}
-	},
-	"clusters with heavy tails": func() path {
-		s2 := 1.0
-		return func(rng *rand.Rand) (float64, float64) {
-			sd := math.Sqrt(s2)
-			r := sd * studentT3(rng)
-			s2 = math.Min(0.03+0.1*r*r+0.87*s2, 1e4)
-			return r, sd
-		}
-	},
-	"changes of regime": func() path {
-		sd := 0.5
-		return func(rng *rand.Rand) (float64, float64) {
-			if rng.Float64() < 0.01 {
-				sd = 2.5 - sd
-			}
-			return sd * rng.NormFloat64(), sd
-		}
-	},
-}
-
-// studentT3 is a t with 3 degrees of freedom of unit variance.
-func studentT3(rng *rand.Rand) float64 {
-	a, b, c := rng.NormFloat64(), rng.NormFloat64(), rng.NormFloat64()
-	return rng.NormFloat64() / math.Sqrt(a*a+b*b+c*c)
-}
-
 // pair makes a Score of a model and naive whose forecasts are normal with the given
 // means and standard deviations, in 100 x log return.
 func pair(at int, r, meanA, sdA, meanB, sdB float64) Score {
@@ -75,102 +25,6 @@ func pair(at int, r, meanA, sdA, meanB, sdB float64) Score {
 	}
 	model, naive := mk(meanA, sdA), mk(meanB, sdB)
 	return Of(&model, &naive, &Basis{Cutoff: market.Time(at), Last: 100}, Outcome{Close: 100 * math.Exp(r/100)})
-}
-
-// alarms is the share of paths on which a verdict is given at any of steps looks, and
-// the share on which a Diebold-Mariano test looked at from score 50 on gives one.
-func alarms(t *testing.T, paths, steps int, draw func() path, score func(at int, r, sd float64, rng *rand.Rand) Score) (verdicts, better, dm float64) {
-	t.Helper()
-	for p := range paths {
-		rng := rand.New(rand.NewPCG(uint64(p), 11))
-		next := draw()
-		var test Test
-		var n, sum, square float64
-		alarm := false
-		for i := range steps {
-			r, sd := next(rng)
-			s := score(i, r, sd, rng)
-			test.Add(&s)
-			d := s.CRPS - s.NaiveCRPS
-			n, sum, square = n+1, sum+d, square+d*d
-			if n >= 50 {
-				mean := sum / n
-				v := square/n - mean*mean
-				alarm = alarm || math.Abs(mean)/math.Sqrt(v/n)*math.Sqrt((n-1)/n) > 1.97
-			}
-		}
-		switch Judge("model", test.Evidence()).Code {
-		case BetterThanNaive:
-			verdicts++
-			better++
-		case WorseThanNaive:
-			verdicts++
-		}
-		if alarm {
-			dm++
-		}
-	}
-	return verdicts / float64(paths), better / float64(paths), dm / float64(paths)
-}
-
-// TestTypeIError looks at the verdict after every score, on markets in which neither
-// forecaster has an advantage: it must err on no more than 5 % of the paths. In each
-// pair one forecast is too high by a bit and the other too low by as much, or one too
-// wide at random and the other at other times, so that their expected losses are equal
-// at every step while the losses themselves differ. Diebold-Mariano, looked at as
-// often, errs much more.
-func TestTypeIError(t *testing.T) {
-	paths, steps := 60, 600
-	if *longSimulation {
-		paths, steps = 1000, 2000
-	}
-	pairs := map[string]func(at int, r, sd float64, rng *rand.Rand) Score{
-		"opposite bias": func(at int, r, sd float64, _ *rand.Rand) Score { return pair(at, r, 0.2*sd, sd, -0.2*sd, sd) },
-		"random width": func(at int, r, sd float64, rng *rand.Rand) Score {
-			a, b := sd*1.4, sd
-			if rng.IntN(2) == 0 {
-				a, b = b, a
-			}
-			return pair(at, r, 0, a, 0, b)
-		},
-	}
-	for name, draw := range nulls {
-		for kind, score := range pairs {
-			t.Run(name+", "+kind, func(t *testing.T) {
-				t.Parallel()
-				got, better, dm := alarms(t, paths, steps, draw, score)
-				t.Logf("%d paths of %d scores: %.2f %% verdicts (%.2f %% better), Diebold-Mariano looked at after each %.1f %%", paths, steps, 100*got, 100*better, 100*dm)
-				// Three standard deviations of a binomial share of 5 %.
-				if slack := 3 * math.Sqrt(0.05*0.95/float64(paths)); got > 0.05+slack || *longSimulation && got > 0.05 {
-					t.Errorf("%.2f %% of verdicts are wrong", 100*got)
-				}
-			})
-		}
-	}
-}
-
-// TestPower judges a forecaster that knows the volatility of a GARCH market against
-// one that takes it for constant.
-func TestPower(t *testing.T) {
-	paths, steps := 40, []int{1000}
-	if *longSimulation {
-		paths, steps = 1000, []int{250, 500, 1000, 2000}
-	}
-	for _, n := range steps {
-		_, better, _ := alarms(t, paths, n, nulls["volatility clusters"], func(at int, r, sd float64, _ *rand.Rand) Score {
-			return pair(at, r, 0, sd, 0, 1)
-		})
-		t.Logf("after %d scores %.1f %% of %d paths say better", n, 100*better, paths)
-		if n == 1000 && better < 0.75 {
-			t.Errorf("only %.1f %% see the advantage after 1,000 scores", 100*better)
-		}
-		_, better, _ = alarms(t, paths, n, nulls["volatility clusters"], func(at int, r, sd float64, _ *rand.Rand) Score {
-			return pair(at, r, 0, 1, 0, sd)
-		})
-		if better > 0.025 {
-			t.Errorf("the worse forecaster is called better on %.1f %% of paths", 100*better)
-		}
-	}
 }
 
 func TestEvidence(t *testing.T) {
@@ -218,6 +72,30 @@ func TestEvidenceOfLongHorizons(t *testing.T) {
 	}
 	if e := test.Evidence(); e.N != 20 {
 		t.Errorf("%d of 100 forecasts of 5 bars counted, want 20", e.N)
+	}
+}
+
+// Reference: testdata/eprocess.py, which writes the wealths out step by step and looks
+// for the bounds among the quantiles.
+func TestEvidenceReference(t *testing.T) {
+	var test Test
+	for i := range 500 {
+		x := float64(i)
+		swing := 1 + 0.5*math.Sin(x/40)
+		s := pair(i, 1.5*math.Sin(1.7*x*x)*swing, 0.1, swing, 0, 1.2)
+		test.Add(&s)
+	}
+	e := test.Evidence()
+	for _, c := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"e", e.EValue, 133.934252625}, {"peak", e.Peak, 450.06813894}, {"better", e.Better, 267.029260357}, {"worse", e.Worse, 0.839244893945},
+		{"weak", e.Weak, 1.54009005972}, {"mean", e.Mean, 0.01682568676}, {"p", e.P, 1 / 450.06813894}, {"peak better", e.PeakBetter, e.Peak},
+	} {
+		if math.Abs(c.got-c.want) > 1e-8*c.want {
+			t.Errorf("%s is %.12g, the reference has %.12g", c.name, c.got, c.want)
+		}
 	}
 }
 
