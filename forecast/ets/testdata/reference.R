@@ -1,0 +1,25 @@
+# Reference values of TestReference: exponential smoothing on log price by R's ets.
+#   Rscript reference.R DATA > reference.csv
+# with DATA the folder of daily bars; made with R 4.2.2, forecast 8.20 (Debian 12).
+suppressMessages(library(forecast))
+data <- commandArgs(TRUE)[1]
+h <- 20
+cat("series,model,alpha,beta,phi,l0,b0,loglik,aicc,sigma2,chosen",
+    paste0("point", 1:h), paste0("lower", 1:h), paste0("upper", 1:h), sep = ",")
+cat("\n")
+for (name in c("AMZN", "EURUSD", "GLD", "KO", "VIX")) {
+  x <- log(tail(read.csv(file.path(data, paste0(name, ".csv")))$close, 500))
+  chosen <- gsub("[^ANd]", "", sub("ETS", "", ets(x, model = "AZN")$method))
+  for (m in c("ANN", "AAN", "AAdN")) {
+    f <- ets(x, model = if (m == "ANN") "ANN" else "AAN", damped = m == "AAdN")
+    p <- f$par
+    par <- function(k) if (k %in% names(p)) p[[k]] else NA
+    g <- forecast(f, h = h, level = 90)
+    # Forecasts are log returns from the last close; the initial level is relative to the
+    # first.
+    last <- x[500]
+    cat(name, m, sprintf("%.12g", c(par("alpha"), par("beta"), par("phi"), p[["l"]] - x[1], par("b"), f$loglik, f$aicc, f$sigma2)), chosen,
+        sprintf("%.12g", c(g$mean - last, g$lower - last, g$upper - last)), sep = ",")
+    cat("\n")
+  }
+}
