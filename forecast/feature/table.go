@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/market"
 )
 
 // Table holds the rows of a window, to fit on. All slices have the length of Rows, one
@@ -115,4 +116,51 @@ func At(w forecast.Window, s *Season, e Range) (State, error) {
 // the window that the state belongs to, as in Table.Spread.
 func (s *State) Spread(w forecast.Window, horizon int) float64 {
 	return s.Scale * math.Sqrt(s.season.Ahead(w, horizon))
+}
+
+// Trace keeps the State of a series up to date bar by bar, with the season of a table.
+// It costs a fraction of At; what lies more than Look bars before its beginning weighs
+// nothing. It is not safe for concurrent use.
+type Trace struct {
+	b      *Builder
+	season *Season
+	e      Range
+	ok     bool
+}
+
+// NewTrace returns the trace at the end of w, from its newest Look bars.
+func NewTrace(w forecast.Window, s *Season, e Range) *Trace {
+	t := &Trace{b: NewBuilder(Frozen(s, e)), season: s, e: e}
+	for i := max(0, w.Len()-Look); i < w.Len(); i++ {
+		bar := w.Bar(i)
+		t.take(&bar)
+	}
+	return t
+}
+
+// Update takes the newest bar of w.
+func (t *Trace) Update(w forecast.Window) {
+	bar := w.Bar(w.Len() - 1)
+	t.take(&bar)
+}
+
+func (t *Trace) take(bar *market.Bar) {
+	if c := bar.Close; !(c > 0 && c <= math.MaxFloat64) {
+		t.b, t.ok = NewBuilder(Frozen(t.season, t.e)), false // begin anew
+		return
+	}
+	t.ok = t.b.Update(bar)
+}
+
+// State is what is known at the newest bar. The errors wrap forecast.ErrTooShort while
+// too few bars have come since the last bad one, and forecast.ErrDegenerate when the
+// price has not moved.
+func (t *Trace) State() (State, error) {
+	switch {
+	case t.b.Seen() <= warm:
+		return State{}, fmt.Errorf("%w: %d returns, more than %d are needed", forecast.ErrTooShort, t.b.Seen(), warm)
+	case !t.ok || !(t.b.Scale() > 0):
+		return State{}, fmt.Errorf("%w: the price has not moved in %d bars", forecast.ErrDegenerate, t.b.Seen())
+	}
+	return State{t.b.Row(), t.b.Scale(), t.season}, nil
 }

@@ -155,19 +155,46 @@ const (
 // forecast.ErrTooShort. It wraps forecast.ErrDegenerate when one of these closes is not
 // positive or when the price has not moved. It panics when horizon is below 1.
 func (f *fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, err error) {
-	i, share := feature.Between(horizon)
 	x, err := f.now(w)
 	if err != nil {
 		return p, fmt.Errorf("har: %w", err)
 	}
+	return f.from(&x, w, horizon), nil
+}
+
+// Trace makes the row of each bar once for all horizons.
+func (f *fitted) Trace(w forecast.Window) forecast.Trace {
+	t := &trace{fitted: f}
+	t.Update(w)
+	return t
+}
+
+type trace struct {
+	*fitted
+	x   [terms]float64
+	err error
+}
+
+func (t *trace) Update(w forecast.Window) { t.x, t.err = t.now(w) }
+
+func (t *trace) Predict(w forecast.Window, horizon int) (p forecast.Prediction, err error) {
+	if t.err != nil {
+		return p, fmt.Errorf("har: %w", t.err)
+	}
+	return t.from(&t.x, w, horizon), nil
+}
+
+// from answers from the newest row.
+func (f *fitted) from(x *[terms]float64, w forecast.Window, horizon int) (p forecast.Prediction) {
+	i, share := feature.Between(horizon)
 	a, b := &f.at[i], &f.at[i+1]
-	va, vb := a.variance(&x), b.variance(&x)
+	va, vb := a.variance(x), b.variance(x)
 	v := math.Exp(float64((1-share)*math.Log(va)) + float64(share*math.Log(vb)))
 	sd := math.Sqrt(v * f.season.Ahead(w, horizon))
 	for k := range p.Quantiles {
 		p.Quantiles[k] = sd * (float64((1-share)*a.unit[k]) + float64(share*b.unit[k]))
 	}
-	return p, nil
+	return p
 }
 
 // Encode returns the options and all that was estimated.

@@ -129,11 +129,36 @@ type fitted struct {
 // forecast.ErrDegenerate when one of these closes is not positive or when the price has
 // not moved. It panics when horizon is below 1.
 func (f *fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, err error) {
-	i, share := feature.Between(horizon)
 	now, err := feature.At(w, f.season, f.m.Range)
 	if err != nil {
 		return p, fmt.Errorf("ridge: %w", err)
 	}
+	return f.from(&now, w, horizon), nil
+}
+
+// Trace follows the rows bar by bar from the end of w.
+func (f *fitted) Trace(w forecast.Window) forecast.Trace {
+	return &trace{f, feature.NewTrace(w, f.season, f.m.Range)}
+}
+
+type trace struct {
+	*fitted
+	now *feature.Trace
+}
+
+func (t *trace) Update(w forecast.Window) { t.now.Update(w) }
+
+func (t *trace) Predict(w forecast.Window, horizon int) (p forecast.Prediction, err error) {
+	now, err := t.now.State()
+	if err != nil {
+		return p, fmt.Errorf("ridge: %w", err)
+	}
+	return t.from(&now, w, horizon), nil
+}
+
+// from answers from what is known at the end of w.
+func (f *fitted) from(now *feature.State, w forecast.Window, horizon int) (p forecast.Prediction) {
+	i, share := feature.Between(horizon)
 	row := f.scaler.Apply(&now.Row)
 	spread := now.Spread(w, horizon)
 	for k, part := range [2]float64{1 - share, share} {
@@ -148,7 +173,7 @@ func (f *fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction,
 	for l := range p.Quantiles {
 		p.Quantiles[l] *= spread
 	}
-	return p, nil
+	return p
 }
 
 // Encode returns the options and all that was estimated.

@@ -52,7 +52,7 @@ type run struct {
 func drive(t *testing.T, f *csv.File, rollups ...market.Interval) map[market.SeriesID]*run {
 	t.Helper()
 	out := map[market.SeriesID]*run{}
-	_, err := app.Drive(t.Context(), f, rollups, 5, catalog.Models, func(id market.SeriesID, r track.Result) error {
+	_, err := app.Drive(t.Context(), f, rollups, 5, models(t, f), func(id market.SeriesID, r track.Result) error {
 		if out[id] == nil {
 			out[id] = &run{}
 		}
@@ -64,6 +64,24 @@ func drive(t *testing.T, f *csv.File, rollups ...market.Interval) map[market.Ser
 		t.Fatal(err)
 	}
 	return out
+}
+
+// race are the models that f is walked with: all, but for the long recording of ticks
+// the default ones.
+func race(f *csv.File) string {
+	if f.Kind == csv.Ticks {
+		return "default"
+	}
+	return "all"
+}
+
+func models(t *testing.T, f *csv.File) []catalog.Model {
+	t.Helper()
+	list, err := app.SelectModels([]string{race(f)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // serve replays f through the whole program at the given speed and reads back what
@@ -78,7 +96,7 @@ func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 		writeBars(t, path, f.Bars)
 	}
 	cfg := app.Config{Addr: "127.0.0.1:0", Data: filepath.Join(dir, "data"), Feed: "replay", File: []string{path}, Speed: speed,
-		Instrument: []string{f.Series.Instrument.Symbol}, Interval: f.Series.Interval.String(), Rollup: []string{"5m"}, Models: []string{"all"}, Horizons: 5, Log: "error"}
+		Instrument: []string{f.Series.Instrument.Symbol}, Interval: f.Series.Interval.String(), Rollup: []string{"5m"}, Models: []string{race(f)}, Horizons: 5, Log: "error"}
 	if f.Series.Interval.Duration() > time.Minute {
 		cfg.Rollup = nil
 	}
@@ -244,7 +262,7 @@ func TestNoLookAhead(t *testing.T) {
 			b.Open, b.High, b.Low, b.Close, b.Volume = 3*b.Open, 5*b.High, b.Low/7, 2*b.Close, b.Volume+1e6
 		}
 		got := drive(t, &g)[g.Series.ID()].chain
-		models := map[string]int{}
+		made := map[string]int{}
 		for i := range got {
 			e, err := ledger.Decode(want[i].Bytes)
 			if err != nil {
@@ -258,12 +276,12 @@ func TestNoLookAhead(t *testing.T) {
 			}
 			if e.Issue != nil {
 				for _, f := range e.Issue.Forecasts {
-					models[f.Model]++
+					made[f.Model]++
 				}
 			}
 		}
 		for _, m := range catalog.Models {
-			if name := m.New().Name(); cut > 251 && models[name] == 0 {
+			if name := m.New().Name(); cut > 251 && made[name] == 0 {
 				t.Errorf("%s made no forecast before bar %d: nothing was tested", name, cut)
 			}
 		}

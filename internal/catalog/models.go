@@ -51,8 +51,11 @@ var Models = []Model{
 	{New: func() forecast.Forecaster { return gbm.New() },
 		Description: "Gradient-boosted trees for the scale of the next move."},
 	{New: func() forecast.Forecaster { return NewAuto(nil) }, Default: true,
-		Description: "The champion: combines garch, gjrx and rangevol by how well each has done, and corrects its intervals when coverage has drifted."},
+		Description: "The champion: combines rangevol, har and ridge by how well each has done, and corrects its intervals when coverage has drifted."},
 }
+
+// windowBars is the number of bars that models see.
+const windowBars = 1024
 
 // Champion is the name of the model whose forecasts lead the page.
 const Champion = "auto"
@@ -66,9 +69,9 @@ func NewAuto(prior *rangevol.Prior) auto.Model {
 		scale.Prior = prior
 	}
 	return auto.New(
-		auto.Expert{Model: garch.New(), Names: []string{"garch"}, Weights: []float64{0.1}},
-		auto.Expert{Model: garch.NewGJRX(), Names: []string{"gjrx"}, Weights: []float64{0.2}},
 		auto.Expert{Model: scale, Names: []string{"rangevol-t", "rangevol-historical", "rangevol-local"}, Weights: []float64{0.2, 0.2, 0.3}},
+		auto.Expert{Model: forecast.Windowed(har.New(), windowBars), Names: []string{"har"}, Weights: []float64{0.3}},
+		auto.Expert{Model: forecast.Windowed(ridge.New(), windowBars), Names: []string{"ridge"}, Weights: []float64{0.3}},
 	)
 }
 
