@@ -316,3 +316,43 @@ func TestVerdictOnRealScores(t *testing.T) {
 		t.Errorf("%+v is not the mirror of %+v", better, worse)
 	}
 }
+
+// A forecaster that is better for 50 scores and worse for the next 50, by as much, is
+// not equal to the other at every step, but on average it is: the evidence about the
+// mean stays small.
+func TestWeakEvidenceOfChangingSkill(t *testing.T) {
+	const paths, cycles = 60, 6
+	wrong := 0
+	for p := range paths {
+		rng := rand.New(rand.NewPCG(uint64(p), 12))
+		var test Test
+		highest := 0.0
+		for i := range 100 * cycles {
+			a, b := 1.0, 1.6
+			if i/50%2 == 1 {
+				a, b = b, a
+			}
+			s := pair(i, rng.NormFloat64(), 0, a, 0, b)
+			test.Add(&s)
+			if i%100 == 99 {
+				highest = max(highest, test.Evidence().Weak)
+			}
+		}
+		if highest >= Convincing {
+			wrong++
+		}
+	}
+	if limit := 0.05 + 3*math.Sqrt(0.05*0.95/paths); float64(wrong)/paths > limit {
+		t.Errorf("%d of %d paths are called unequal on average", wrong, paths)
+	}
+	// Where the mean does differ, enough scores show it.
+	rng := rand.New(rand.NewPCG(1, 13))
+	var test Test
+	for i := range 1000 {
+		s := pair(i, rng.NormFloat64(), 0, 1, 0, 1.6)
+		test.Add(&s)
+	}
+	if e := test.Evidence(); e.Weak < Convincing {
+		t.Errorf("1,000 better forecasts: %+v", e)
+	}
+}

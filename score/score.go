@@ -1,5 +1,26 @@
 // Package score judges forecasts: errors in the terms of the original accuracy
 // table, and the measures of the forecasting literature beside them.
+//
+// One forecast against one outcome is a Score (Of). It is a plain record that every
+// measure can be derived from, and it always has the naive forecast's loss beside the
+// model's. From there three questions are asked, each by a type that takes one score at
+// a time:
+//
+//   - How wrong was it? A Summary, over windows: mean and median errors, MASE, coverage,
+//     CRPS and skill. Windows makes them from a list, an Accumulator as scores arrive.
+//   - Does it mean what it says? A Calibration, from a Tally: how often each interval
+//     held the outcome, overall, by regime of volatility and by time of day; the
+//     histogram of the PIT (Diebold, Gunther & Tay 1998); the interval score (Gneiting &
+//     Raftery 2007).
+//   - Is it better than naive, or lucky? Evidence, from a Test, and the Verdict that
+//     Judge puts it into. The Test is an e-process (Choe & Ramdas 2023), a bet against
+//     luck: its error stays below 5 % however often it is looked at, which is what a live
+//     page needs.
+//
+// A finished backtest is looked at once. For that there are DieboldMariano, which is
+// sharper than the Test but errs on 40 % and more of equal pairs when it is looked at
+// after every score; ConfidenceSet, for which of several models may be the best; and
+// EBH, for how many of many series show a difference when all of them are looked at.
 package score
 
 import (

@@ -433,3 +433,20 @@ func TestPIT(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkOf(b *testing.B) {
+	mk := func(sd float64) forecast.Forecast {
+		f := forecast.Forecast{Model: "model", Horizon: 1, Target: market.Span{Start: at(0), End: at(time.Minute)}}
+		p := forecast.Prediction{Quantiles: forecast.Normal(0, sd)}
+		f.Point, f.Quantiles = p.Price(100)
+		return f
+	}
+	model, naive := mk(0.01), mk(0.012)
+	basis, outcome := Basis{Cutoff: at(0), Last: 100, Scale: 1}, Outcome{Close: 100.4}
+	b.ReportAllocs()
+	for b.Loop() {
+		if s := Of(&model, &naive, &basis, outcome); s.CRPS == 0 {
+			b.Fatal(s)
+		}
+	}
+}
