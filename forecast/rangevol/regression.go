@@ -13,6 +13,15 @@ var grid = [...]float64{2.5, 3, 3.5, 4, 5, 6, 8, 10, 14, 20, 30}
 
 const startNu = 5 // place in grid
 
+const (
+	// enough is the step, in typical spreads of the features, after which the search
+	// stops: a thousandth moves a forecast of the variance by less than that.
+	enough = 1e-3
+	// gridEvery is the number of estimations after which degrees of freedom are chosen
+	// again.
+	gridEvery = 5
+)
+
 // regression is the fit of one horizon.
 type regression struct {
 	horizon int
@@ -20,9 +29,11 @@ type regression struct {
 	gram    [numFeatures * numFeatures]float64
 	b       [numFeatures]float64
 	nu      int // place in grid
+	fits    int // how often it was estimated
 	fitted  bool
 	free    bool // no prior pulls
-	t       forecast.Quantiles
+	t       forecast.Quantiles // of the t with of degrees of freedom
+	of      float64
 }
 
 // add accounts for the pair that is now realised, and for the one that leaves.
@@ -50,6 +61,9 @@ func (g *regression) fit(rows, y []float64, prior *[numFeatures]float64) bool {
 		if !g.scoring(rows, y, prior) {
 			return false
 		}
+		if g.fits%gridEvery != 0 {
+			break
+		}
 		best, from, to := g.nu, g.nu-1, g.nu+1
 		if first {
 			from, to = 0, len(grid)-1
@@ -60,8 +74,11 @@ func (g *regression) fit(rows, y []float64, prior *[numFeatures]float64) bool {
 		}
 		g.nu = best
 	}
+	g.fits++
 	g.fitted = true
-	g.t = forecast.StudentT(grid[g.nu])
+	if nu := grid[g.nu]; nu != g.of {
+		g.t, g.of = forecast.StudentT(nu), nu
+	}
 	return true
 }
 
@@ -136,7 +153,7 @@ func (g *regression) scoring(rows, y []float64, prior *[numFeatures]float64) boo
 		if !(most < 1e6) {
 			return false
 		}
-		if most < 1e-4 {
+		if most < enough {
 			break
 		}
 	}
@@ -187,9 +204,11 @@ func (g *regression) persist(a *forecast.Archive) {
 	a.Array(g.gram[:])
 	a.Array(g.b[:])
 	a.Int(&g.nu)
+	a.Int(&g.fits)
 	a.Bool(&g.fitted)
 	if a.Reading() && g.fitted {
 		g.nu = min(max(g.nu, 0), len(grid)-1)
-		g.t = forecast.StudentT(grid[g.nu])
+		g.of = grid[g.nu]
+		g.t = forecast.StudentT(g.of)
 	}
 }

@@ -242,7 +242,7 @@ func (s *State) Refit(ctx context.Context) error {
 		}
 	}
 	for i, g := range s.regressions {
-		g.b, g.nu, g.t, g.fitted = next[i].b, next[i].nu, next[i].t, true
+		g.b, g.nu, g.t, g.of, g.fits, g.fitted = next[i].b, next[i].nu, next[i].t, next[i].of, next[i].fits, true
 	}
 	if !s.fitted {
 		s.fitted = true
