@@ -136,7 +136,10 @@ func crps(x *[levels]float64, y float64) float64 {
 	for i, q := range x {
 		d := y - q
 		tau := forecast.Probabilities[forecast.Q05+i]
-		sum += math.Max(tau*d, (tau-1)*d)
+		if d < 0 {
+			tau--
+		}
+		sum += float64(tau * d)
 	}
 	crps := 2 * sum / levels
 	if math.IsInf(crps, 0) { // the logarithm of 0
