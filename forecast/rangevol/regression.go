@@ -31,7 +31,7 @@ type regression struct {
 	nu      int // place in grid
 	fits    int // how often it was estimated
 	fitted  bool
-	free    bool // no prior pulls
+	free    bool               // no prior pulls
 	t       forecast.Quantiles // of the t with of degrees of freedom
 	of      float64
 }
