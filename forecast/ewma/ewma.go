@@ -27,6 +27,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/foretick/foretick/forecast"
 )
@@ -36,6 +37,11 @@ type Model struct {
 	Lambda  float64 // weight of a return against that of the next one, above 0 and below 1
 	Returns int     // one-step returns that are looked at, at most
 	Least   int     // with fewer it abstains
+	// Historical takes the quantiles of the standardised residuals of the window in place
+	// of the normal ones (filtered historical simulation, Barone-Adesi, Giannopoulos &
+	// Vosper 1999): the returns over h bars from each of its origins, from bar 50 on,
+	// divided by the volatility that was forecast there. With fewer than 100 it is normal.
+	Historical bool
 }
 
 // New returns RiskMetrics: λ 0.94 over 300 returns, at least 20.
@@ -78,8 +84,46 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 	if sd == 0 {
 		return p, fmt.Errorf("ewma: %w: the price has not moved in %d bars", forecast.ErrDegenerate, len(r))
 	}
-	p.Quantiles = forecast.Normal(0, sd*math.Sqrt(float64(horizon)))
+	sd *= math.Sqrt(float64(horizon))
+	if f.m.Historical {
+		if z := f.m.residuals(w, horizon); len(z) >= 100 {
+			slices.Sort(z)
+			p.Quantiles = forecast.Empirical(z)
+			for i := range p.Quantiles {
+				p.Quantiles[i] *= sd
+			}
+			return p, nil
+		}
+	}
+	p.Quantiles = forecast.Normal(0, sd)
 	return p, nil
+}
+
+// residuals are the standardised returns over h bars of the window, nil where its closes
+// are not all positive.
+func (m *Model) residuals(w forecast.Window, h int) (z []float64) {
+	r, err := forecast.Returns(nil, w, 1, 2, w.Len())
+	if err != nil {
+		return nil
+	}
+	const first = 50
+	var square, weight, ahead float64 // ahead: the sum of the h returns after origin i
+	for _, x := range r[:min(h-1, len(r))] {
+		ahead += x
+	}
+	for i := 0; i+h <= len(r); i++ {
+		// The origin is the bar before return i.
+		ahead += r[i+h-1]
+		if i >= first && square > 0 {
+			if v := ahead / math.Sqrt(square/weight*float64(h)); v-v == 0 {
+				z = append(z, v)
+			}
+		}
+		ahead -= r[i]
+		square = float64(m.Lambda*square) + float64(r[i]*r[i])
+		weight = float64(m.Lambda*weight) + 1
+	}
+	return z
 }
 
 // meanSquare is the mean of r², oldest first, each weighing λ times the next. Two
@@ -103,5 +147,5 @@ func meanSquare(r []float64, lambda float64) float64 {
 
 // Encode returns the options in words, which decide every answer.
 func (f fitted) Encode() ([]byte, error) {
-	return fmt.Appendf(nil, "ewma/1 lambda=%v returns=%d least=%d", f.m.Lambda, f.m.Returns, f.m.Least), nil
+	return fmt.Appendf(nil, "ewma/1 lambda=%v returns=%d least=%d historical=%t", f.m.Lambda, f.m.Returns, f.m.Least, f.m.Historical), nil
 }

@@ -115,7 +115,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestEncode(t *testing.T) {
 	f := fit(t, ewma.New(), forecasttest.Walk(3, 100))
 	b, err := f.(forecast.Encoder).Encode()
-	if want := "ewma/1 lambda=0.94 returns=300 least=20"; err != nil || string(b) != want {
+	if want := "ewma/1 lambda=0.94 returns=300 least=20 historical=false"; err != nil || string(b) != want {
 		t.Errorf("got %q, %v, want %q", b, err, want)
 	}
 }
@@ -136,4 +136,54 @@ func predict(t *testing.T, m ewma.Model, bars []market.Bar, h int) forecast.Pred
 		t.Fatal(err)
 	}
 	return p
+}
+
+func TestHistoricalConforms(t *testing.T) {
+	m := ewma.New()
+	m.Historical = true
+	forecasttest.Exercise(t, m, forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "AMZN.csv")))
+}
+
+// The residuals by their definition, the long way.
+func TestHistoricalByDefinition(t *testing.T) {
+	bars := forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "AMZN.csv"))[:400]
+	w := forecast.NewWindow(market.Day, bars)
+	m := ewma.New()
+	m.Historical = true
+	f, err := m.Fit(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := ewma.New().Fit(t.Context(), w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []int{1, 5} {
+		var z []float64
+		for at := 50; at+h < len(bars); at++ {
+			var square, weight float64
+			for k := 1; k <= at; k++ {
+				r := math.Log(bars[k].Close / bars[k-1].Close)
+				u := math.Pow(0.94, float64(at-k))
+				square += u * r * r
+				weight += u
+			}
+			z = append(z, math.Log(bars[at+h].Close/bars[at].Close)/math.Sqrt(square/weight*float64(h)))
+		}
+		slices.Sort(z)
+		got, err := f.Predict(w, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		normal, err := plain.Predict(w, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sd := normal.Quantiles[forecast.Q95] / 1.6448536269514726
+		for i, p := range forecast.Probabilities {
+			if want := sd * forecast.Quantile7(z, p); math.Abs(got.Quantiles[i]-want) > 1e-12 {
+				t.Errorf("horizon %d, quantile %v: %v, want %v", h, p, got.Quantiles[i], want)
+			}
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/forecast/auto"
 	"github.com/foretick/foretick/forecast/drift"
+	"github.com/foretick/foretick/forecast/ets"
 	"github.com/foretick/foretick/forecast/ewma"
 	"github.com/foretick/foretick/forecast/garch"
 	"github.com/foretick/foretick/forecast/gbm"
@@ -16,6 +17,7 @@ import (
 	"github.com/foretick/foretick/forecast/quantreg"
 	"github.com/foretick/foretick/forecast/rangevol"
 	"github.com/foretick/foretick/forecast/ridge"
+	"github.com/foretick/foretick/forecast/theta"
 )
 
 // Model is a forecasting model that can join the race.
@@ -34,6 +36,10 @@ var Models = []Model{
 		Description: "The price goes on by the mean return of the last 250 bars."},
 	{New: func() forecast.Forecaster { return ewma.New() }, Default: true,
 		Description: "The price stays; the spread follows recent volatility (RiskMetrics 1996, decay 0.94, normal)."},
+	{New: func() forecast.Forecaster { return ets.New() },
+		Description: "Exponential smoothing of the log price: level, trend or damped trend, chosen by AICc (Hyndman et al. 2008)."},
+	{New: func() forecast.Forecaster { return theta.New() },
+		Description: "The Theta method on the log price (Assimakopoulos & Nikolopoulos 2000)."},
 	{New: func() forecast.Forecaster { return garch.New() }, Default: true,
 		Description: "Volatility clusters and returns to its mean: GARCH(1,1) with Student's t (Bollerslev 1987)."},
 	{New: func() forecast.Forecaster { return garch.NewGJR() },
