@@ -17,5 +17,6 @@ func TestConformance(t *testing.T) {
 	historical.ID, historical.Residuals = "garch-historical", garch.Historical
 	for _, m := range []garch.Model{garch.New(), garch.NewGJR(), garch.NewGJRX(), historical} {
 		t.Run(m.Name(), func(t *testing.T) { forecasttest.Exercise(t, m, amzn, spy) })
+		t.Run(m.Name()+" follows", func(t *testing.T) { forecasttest.Follow(t, m, amzn) })
 	}
 }

@@ -13,4 +13,5 @@ func TestAutoConforms(t *testing.T) {
 	dir := filepath.Join(testdata.Shared(t), "data")
 	amzn := forecasttest.ReadBars(t, filepath.Join(dir, "daily", "AMZN.csv"))
 	forecasttest.Exercise(t, catalog.NewAuto(nil), amzn)
+	forecasttest.Follow(t, catalog.NewAuto(nil), amzn)
 }

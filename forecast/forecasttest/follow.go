@@ -1,0 +1,171 @@
+package forecasttest
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/market"
+)
+
+// Follow runs the suite of a forecast.Follower's state on a recorded series of at least
+// 1,500 bars, beside Exercise:
+//
+//   - a state that was written and read back goes on as if nothing had been, to the last
+//     bit, and refuses bytes that are cut off, prolonged or of another model;
+//   - it abstains before its first estimation, and after a bad bar until it knows better,
+//     with a data error, and answers validly again;
+//   - an estimation that fails leaves the version as it was;
+//   - Adopt takes over the parameters and leaves from alone.
+func Follow(t *testing.T, f forecast.Follower, bars []market.Bar) {
+	t.Helper()
+	bars = bars[:1500]
+	set := forecast.Setting{Interval: market.Day, Horizons: []int{1, 3, 20}}
+	t.Run("written and read", func(t *testing.T) { written(t, f, set, bars) })
+	t.Run("bad bars", func(t *testing.T) { badBars(t, f, set, bars) })
+	t.Run("refit and adopt", func(t *testing.T) { adopts(t, f, set, bars) })
+}
+
+// upTo is the window at bar i.
+func upTo(bars []market.Bar, i int) forecast.Window { return window(bars[max(0, i-1023) : i+1]) }
+
+// drive updates s with bars from..to-1, estimating after every 50th.
+func drive(t *testing.T, s forecast.State, bars []market.Bar, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		s.Update(upTo(bars, i))
+		if i%50 == 49 && i > 400 {
+			if err := s.Refit(context.Background()); err != nil {
+				t.Fatalf("Refit at bar %d: %v", i, err)
+			}
+		}
+	}
+}
+
+func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
+	a := f.Follow(set)
+	at := 0
+	for _, stop := range []int{0, 1, 300, 470, 1100, 1130} {
+		drive(t, a, bars, at, stop)
+		at = stop
+		w := forecast.NewArchive()
+		a.Persist(w)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b := f.Follow(set)
+		r := forecast.ReadArchive(w.Bytes())
+		b.Persist(r)
+		if err := r.Close(); err != nil {
+			t.Fatalf("at bar %d: %v", stop, err)
+		}
+		// On from here with a copy of each.
+		c := f.Follow(set)
+		c.Persist(forecast.ReadArchive(w.Bytes()))
+		drive(t, b, bars, stop, stop+120)
+		drive(t, c, bars, stop, stop+120)
+		whole := f.Follow(set)
+		drive(t, whole, bars, 0, stop+120)
+		here := upTo(bars, stop+119)
+		for _, h := range set.Horizons {
+			want, err := whole.Predict(here, h)
+			for _, s := range []forecast.State{b, c} {
+				got, err2 := s.Predict(here, h)
+				if (err == nil) != (err2 == nil) || err == nil && !same(&got, &want) {
+					t.Fatalf("written at bar %d, horizon %d: %v %v, want %v %v", stop, h, got, err2, want, err)
+				}
+			}
+		}
+		if n := len(w.Bytes()); n > 16 {
+			for _, bad := range [][]byte{w.Bytes()[:n-8], append(slices.Clone(w.Bytes()), 0), nil} {
+				r := forecast.ReadArchive(bad)
+				f.Follow(set).Persist(r)
+				if err := r.Close(); !errors.Is(err, forecast.ErrArchive) {
+					t.Errorf("%d of %d bytes: %v, want ErrArchive", len(bad), n, err)
+				}
+			}
+		}
+	}
+}
+
+func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
+	s := f.Follow(set)
+	drive(t, s, bars, 0, 60)
+	if _, err := s.Predict(upTo(bars, 59), 1); !isData(err) {
+		t.Fatalf("before the first estimation: %v, want a data error", err)
+	}
+	drive(t, s, bars, 60, 900)
+	for name, p := range map[string]float64{"zero": 0, "negative": -37.63, "NaN": math.NaN(), "infinite": math.Inf(1)} {
+		bad := slices.Clone(bars[:901])
+		b := &bad[900]
+		b.Open, b.High, b.Low, b.Close = p, p, p, p
+		copied := f.Follow(set)
+		w := forecast.NewArchive()
+		s.Persist(w)
+		copied.Persist(forecast.ReadArchive(w.Bytes()))
+		copied.Update(upTo(bad, 900))
+		for _, h := range set.Horizons {
+			if p, err := copied.Predict(upTo(bad, 900), h); !isData(err) {
+				t.Errorf("%s: after it %v %v, want a data error", name, p, err)
+			}
+		}
+		// The next bars are good, but for one that jumps.
+		for i := 901; i < 1500; i++ {
+			copied.Update(upTo(append(slices.Clone(bad), bars[901:i+1]...), i))
+			if i%50 == 49 {
+				_ = copied.Refit(context.Background()) // too few bars since: the version stays
+			}
+			for _, h := range set.Horizons {
+				p, err := copied.Predict(upTo(bars, i), h)
+				if err == nil {
+					err = valid(&p)
+				}
+				if err != nil && (!isData(err) || i > 1450) {
+					t.Fatalf("%s: %d bars later: %v", name, i-900, err)
+				}
+			}
+		}
+	}
+}
+
+func adopts(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
+	a := f.Follow(set)
+	drive(t, a, bars, 0, 1000)
+	version := func(s forecast.State) string {
+		b, err := s.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	before := version(a)
+	b := f.Follow(set)
+	if err := b.Refit(context.Background()); !isData(err) {
+		t.Errorf("an estimation on nothing: %v, want a data error", err)
+	}
+	b.Adopt(a)
+	if version(b) != before || version(a) != before {
+		t.Error("after Adopt the versions differ")
+	}
+	drive(t, b, bars, 1000, 1040)
+	if version(a) != before {
+		t.Error("what adopted changed what it adopted from")
+	}
+	drive(t, a, bars, 1000, 1049)
+	if version(a) != before {
+		t.Error("the version changes without an estimation")
+	}
+	drive(t, a, bars, 1049, 1050)
+	if version(a) == before {
+		t.Error("an estimation does not change the version")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	now := version(a)
+	if err := a.Refit(ctx); err == nil || version(a) != now {
+		t.Errorf("a cancelled estimation: %v", err)
+	}
+}
