@@ -149,7 +149,7 @@ func noise(seed uint64, n int, clusters bool) []float64 {
 // when volatility clusters; under robust errors few survive. Where there is something, it
 // stays.
 func TestHonest(t *testing.T) {
-	const n, draws = 600, 300
+	const n, draws = 500, 120
 	share := func(m Model, make func(seed uint64) []float64) float64 {
 		found := 0
 		for seed := range uint64(draws) {

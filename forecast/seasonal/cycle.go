@@ -37,24 +37,19 @@ func (m Model) cycle(w forecast.Window, from int) (c cycle, err error) {
 		return c, fmt.Errorf("%w: bars of %v have no cycle", forecast.ErrDegenerate, i)
 	}
 	// Bars of a window ascend, so a new cycle is a change of its number.
-	seen, slots := 0, 0
-	last, one := int64(0), 0
-	for i := from; i < w.Len(); i++ {
-		n, s := c.number(at(w, i)), c.slot(at(w, i))
-		if i == from || n != last {
+	seen, several := 1, false
+	last, first := c.number(at(w, from)), c.slot(at(w, from))
+	for i := from + 1; i < w.Len() && (seen < m.Cycles || !several); i++ {
+		if n := c.number(at(w, i)); n != last {
+			last = n
 			seen++
 		}
-		if i == from {
-			one, slots = s, 1
-		} else if s != one {
-			slots = 2
-		}
-		last = n
+		several = several || c.slot(at(w, i)) != first
 	}
 	switch {
 	case seen < m.Cycles:
 		return c, fmt.Errorf("%w: %d bars span %d cycles, at least %d are needed", forecast.ErrTooShort, w.Len()-from, seen, m.Cycles)
-	case slots < 2:
+	case !several:
 		return c, fmt.Errorf("%w: all bars begin at the same point of the cycle, so it cannot be seen", forecast.ErrDegenerate)
 	}
 	return c, nil
@@ -85,20 +80,24 @@ func (c *cycle) slot(t market.Time) int {
 	return int(t / c.width)
 }
 
+// followers is how many bars next looks at. An odd number, more than half of which a month
+// of weeks and a week of days make.
+const followers = 9
+
 // next is the slot in which the bar after the last of w should begin: the most frequent
-// follower of bars in the slot of the last, on a tie the one that followed most recently.
+// follower of the newest bars in the slot of the last, on a tie the most recent one.
 // It is not known when no bar from the given one on was in that slot before.
 func (c *cycle) next(w forecast.Window, from int) (slot int, known bool) {
 	last := w.Len() - 1
 	here := c.slot(at(w, last))
-	// Followers, most recent first; there are hardly more than a few.
 	type follower struct{ slot, count int }
-	var room [8]follower
-	all := room[:0]
-	for i := last - 1; i >= from; i-- {
+	var room [followers]follower
+	all := room[:0] // most recent first
+	for i, n := last-1, 0; i >= from && n < followers; i-- {
 		if c.slot(at(w, i)) != here {
 			continue
 		}
+		n++
 		s, j := c.slot(at(w, i+1)), 0
 		for j < len(all) && all[j].slot != s {
 			j++

@@ -17,11 +17,12 @@
 // averaged level by level, as in Vincent 1912).
 //
 // The slot of the next bar is inferred from the starts of the bars that are known: it is
-// the slot in which the bar after one like the last has most often begun, on a tie the
-// most recent of them. So after Friday comes Monday where weekends are closed and
+// the slot in which the bar after one in the slot of the last has most often begun, of the
+// newest 9 such, on a tie the most recent of them. So after Friday comes Monday where weekends are closed and
 // Saturday where they are not, and after the last bar of a session the first of the
-// next, without a calendar. A holiday is not foreseen; when clocks change, slots begin
-// anew until as many bars have been seen at the new hour as at the old.
+// next, without a calendar. A holiday is not foreseen. Slots are in UTC: when a
+// session moves by an hour because clocks changed, the next slot is inferred wrongly for
+// some five days, and the new first slot counts little until it has filled.
 //
 // It abstains where there is no cycle to be seen: fewer than 8 of them in the window,
 // all bars in one slot, or weekly bars.
@@ -87,7 +88,7 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 		panic(fmt.Sprintf("seasonal: horizon %d must be at least 1", horizon))
 	}
 	var room [2048]float64
-	r, err := forecast.Returns(room[:1024], w, horizon, least, f.m.Returns)
+	r, err := forecast.Returns(room[:1024:1024], w, horizon, least, f.m.Returns)
 	if err != nil {
 		return p, fmt.Errorf("seasonal: %w", err)
 	}
