@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/ar"
 	"github.com/foretick/foretick/forecast/auto"
 	"github.com/foretick/foretick/forecast/drift"
 	"github.com/foretick/foretick/forecast/ets"
@@ -17,6 +18,7 @@ import (
 	"github.com/foretick/foretick/forecast/quantreg"
 	"github.com/foretick/foretick/forecast/rangevol"
 	"github.com/foretick/foretick/forecast/ridge"
+	"github.com/foretick/foretick/forecast/seasonal"
 	"github.com/foretick/foretick/forecast/theta"
 )
 
@@ -36,6 +38,10 @@ var Models = []Model{
 		Description: "The price goes on by the mean return of the last 250 bars."},
 	{New: func() forecast.Forecaster { return ewma.New() }, Default: true,
 		Description: "The price stays; the spread follows recent volatility (RiskMetrics 1996, decay 0.94, normal)."},
+	{New: func() forecast.Forecaster { return seasonal.New() },
+		Description: "As returns were in the same slot of the week, day or year before."},
+	{New: func() forecast.Forecaster { return ar.New() },
+		Description: "Autoregression of the returns; only lags that a robust test finds significant count."},
 	{New: func() forecast.Forecaster { return ets.New() },
 		Description: "Exponential smoothing of the log price: level, trend or damped trend, chosen by AICc (Hyndman et al. 2008)."},
 	{New: func() forecast.Forecaster { return theta.New() },
