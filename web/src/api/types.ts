@@ -19,6 +19,7 @@ export type Spread = Schemas["Stats"];
 export type Window = Schemas["Window"];
 export type WindowName = Window["window"];
 export type Verdict = Schemas["Verdict"];
+export type Evidence = Schemas["Evidence"];
 export type ModelAccuracy = Schemas["ModelAccuracy"];
 export type Accuracy = Schemas["Accuracy"];
 export type Gap = Schemas["GapInfo"];

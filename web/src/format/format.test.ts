@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import {
+  chance,
   difference,
   fixed,
   metric,
+  odds,
   percent,
   price,
   share,
@@ -14,6 +16,30 @@ import {
 import { age, barTime, opened, startOf, utc } from "./time.ts";
 
 describe("numbers", () => {
+  it.each([
+    [0.0004, "less than 0.01 to 1"],
+    [0.0501, "0.05 to 1"],
+    [1, "1 to 1"],
+    [1.1194, "1.1 to 1"],
+    [19.99, "19 to 1"],
+    [14814.9, "14,814 to 1"],
+    [5.2e16, "5 × 10¹⁶ to 1"],
+    [1e300, "1 × 10³⁰⁰ to 1"],
+    [null, "–"],
+  ])("odds(%s) is %s", (v, want) => {
+    expect(odds(v)).toBe(want);
+  });
+
+  it.each([
+    [1, "1.00"],
+    [0.0512, "0.051"],
+    [0.0021, "0.0021"],
+    [0.00007, "less than 0.0001"],
+    [undefined, "–"],
+  ])("chance(%s) is %s", (v, want) => {
+    expect(chance(v)).toBe(want);
+  });
+
   it.each([
     [1234.5, 2, "1,234.50"],
     [-1.005, 1, "−1.0"],

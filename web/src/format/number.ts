@@ -61,6 +61,25 @@ export function signedShare(v: Maybe, decimals = 1): string {
   return known(v) ? `${signed(v * 100, decimals)} %` : MISSING;
 }
 
+const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+/** Evidence as odds, never rounded up: "1.1 to 1", "14,814 to 1", "5 × 10¹⁶ to 1". */
+export function odds(v: Maybe): string {
+  if (!known(v)) return MISSING;
+  if (v < 0.01) return "less than 0.01 to 1";
+  if (v < 10) return `${Number(v.toPrecision(2))} to 1`;
+  if (v < 1e6) return `${count(Math.floor(v))} to 1`;
+  const [digit, power] = v.toExponential(0).split("e+") as [string, string];
+  return `${digit} × 10${[...power].map(d => SUPERSCRIPT[Number(d)]).join("")} to 1`;
+}
+
+/** A p-value: what is very small has no digits worth reading. */
+export function chance(v: Maybe): string {
+  if (!known(v)) return MISSING;
+  if (v < 0.0001) return "less than 0.0001";
+  return fixed(v, v < 0.01 ? 4 : v < 0.1 ? 3 : 2);
+}
+
 /** A count. */
 export const count = (v: Maybe): string => fixed(v, 0);
 

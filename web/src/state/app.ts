@@ -48,6 +48,8 @@ export class App {
   readonly serverNow = computed(() => this.now.value + this.#skew);
   /** The ledger entry that is shown as JSON. */
   readonly inspected = signal<number | null>(null);
+  /** The model whose evidence is shown. */
+  readonly weighed = signal<string | null>(null);
 
   readonly loading = signal(true);
   readonly loadingOlder = signal(false);

@@ -2,6 +2,7 @@ import { age, moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
 import type { Theme } from "../state/url.ts";
 import { Mark } from "./Mark.tsx";
+import { championFirst } from "./Models.tsx";
 import { Segments, Select } from "./Picker.tsx";
 
 /** What is looked at, and how the page stands to its data. */
@@ -20,7 +21,11 @@ export function Header({ app }: { app: App }) {
           <Select
             label="Model"
             value={app.view.value.model}
-            options={series.models.map(m => ({ value: m.name, label: m.champion ? `${m.name} ★` : m.name }))}
+            options={championFirst(series.models).map(m => ({
+              value: m.name,
+              label: m.champion ? `${m.name} ★` : m.name,
+              title: m.description,
+            }))}
             pick={model => app.look({ model })}
           />
           <Horizons app={app} />

@@ -1,16 +1,22 @@
 import { useState } from "preact/hooks";
-import type { Series, WindowName } from "../api/types.ts";
+import type { Model, Series, WindowName } from "../api/types.ts";
 import { count, fixed, metric, share, signedShare, size } from "../format/number.ts";
 import type { App } from "../state/app.ts";
 import { windowName } from "./Accuracy.tsx";
 import { Select } from "./Picker.tsx";
+import { NAIVE, Words } from "./Verdict.tsx";
 
 const WINDOWS: WindowName[] = ["all", "last_day", "last_6_hours", "last_hour", "last_10"];
 
-/** All models of the series at the chosen horizon, naive among them. */
+/** The champion leads every list of models; the others stay as the server has them. */
+export function championFirst<T extends Pick<Model, "champion">>(list: readonly T[]): T[] {
+  return [...list.filter(m => m.champion), ...list.filter(m => !m.champion)];
+}
+
+/** All models of the series at the chosen horizon with their verdicts, naive among them. */
 export function Models({ app, series }: { app: App; series: Series }) {
   const [window, setWindow] = useState<WindowName>("all");
-  const list = app.accuracy.value?.models ?? [];
+  const list = championFirst(app.accuracy.value?.models ?? []);
   const scale = series.instrument.price_scale;
   const chosen = app.view.value.model;
   return (
@@ -35,6 +41,9 @@ export function Models({ app, series }: { app: App; series: Series }) {
               <th scope="col" class="text">
                 Model
               </th>
+              <th scope="col" class="text">
+                Verdict
+              </th>
               <th scope="col">n</th>
               <th scope="col">MAE</th>
               <th scope="col">RMSE</th>
@@ -43,9 +52,6 @@ export function Models({ app, series }: { app: App; series: Series }) {
               <th scope="col">Coverage</th>
               <th scope="col">CRPS</th>
               <th scope="col">Skill</th>
-              <th scope="col" class="text">
-                Verdict
-              </th>
             </tr>
           </thead>
           <tbody>
@@ -64,8 +70,25 @@ export function Models({ app, series }: { app: App; series: Series }) {
                       {m.model}
                     </button>
                     {m.champion && <span class="tag">champion</span>}
-                    {m.model === "naive" && <span class="tag quiet">yardstick</span>}
                   </th>
+                  <td class="text">
+                    {m.model === NAIVE ? (
+                      <span class="muted">
+                        <Words m={m} />
+                      </span>
+                    ) : (
+                      <button
+                        type="button"
+                        class={`link verdict-words ${m.verdict.code}`}
+                        title={`${m.verdict.why} Click for the evidence.`}
+                        onClick={() => {
+                          app.weighed.value = m.model;
+                        }}
+                      >
+                        <Words m={m} />
+                      </button>
+                    )}
+                  </td>
                   <td>{count(w?.n ?? 0)}</td>
                   <td>{size(w?.mae, scale)}</td>
                   <td>{size(w?.rmse, scale)}</td>
@@ -74,9 +97,6 @@ export function Models({ app, series }: { app: App; series: Series }) {
                   <td>{share(w?.coverage90)}</td>
                   <td>{metric(w?.crps)}</td>
                   <td>{signedShare(w?.skill)}</td>
-                  <td class="text" title={m.verdict.why}>
-                    {m.verdict.text}
-                  </td>
                 </tr>
               );
             })}

@@ -3,6 +3,7 @@ import { Chart } from "../chart/Chart.tsx";
 import type { App } from "../state/app.ts";
 import { AccuracyTable } from "./Accuracy.tsx";
 import { ForgetKey, Inspector, KeyPrompt } from "./Dialogs.tsx";
+import { EvidenceDialog } from "./Evidence.tsx";
 import { Header } from "./Header.tsx";
 import { Models } from "./Models.tsx";
 import { Notices } from "./Notices.tsx";
@@ -72,6 +73,7 @@ export function Page({ app }: { app: App }) {
       </footer>
       <KeyPrompt app={app} />
       <Inspector app={app} />
+      <EvidenceDialog app={app} />
     </>
   );
 }

@@ -20,7 +20,7 @@ export function Select({ label, options, value, pick }: Props) {
       <span>{label}</span>
       <select value={value} onChange={e => pick(e.currentTarget.value)}>
         {options.map(o => (
-          <option key={o.value} value={o.value} selected={o.value === value}>
+          <option key={o.value} value={o.value} title={o.title} selected={o.value === value}>
             {o.label}
           </option>
         ))}

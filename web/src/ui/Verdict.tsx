@@ -1,3 +1,4 @@
+import type { ModelAccuracy } from "../api/types.ts";
 import type { App } from "../state/app.ts";
 
 const SIGN: Record<string, string> = {
@@ -7,7 +8,20 @@ const SIGN: Record<string, string> = {
   worse_than_naive: "▼",
 };
 
-/** Law 5 in words. */
+/** The model that every other is compared with. */
+export const NAIVE = "naive";
+
+/** A verdict in words behind a sign, so that colour is never alone. */
+export function Words({ m }: { m: ModelAccuracy }) {
+  if (m.model === NAIVE) return <>the yardstick itself</>;
+  return (
+    <>
+      <span aria-hidden="true">{SIGN[m.verdict.code] ?? "…"}</span> {m.verdict.text}
+    </>
+  );
+}
+
+/** Law 5 in words; the numbers behind them are one click away. */
 export function Verdict({ app }: { app: App }) {
   const m = app.model.value;
   return (
@@ -20,9 +34,20 @@ export function Verdict({ app }: { app: App }) {
       ) : (
         <>
           <p class={`words ${m.verdict.code}`}>
-            <span aria-hidden="true">{SIGN[m.verdict.code] ?? "…"}</span> {m.verdict.text}
+            <Words m={m} />
           </p>
           <p class="why">{m.verdict.why}</p>
+          {m.model !== NAIVE && (
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                app.weighed.value = m.model;
+              }}
+            >
+              Show the evidence
+            </button>
+          )}
         </>
       )}
     </section>

@@ -6,6 +6,8 @@ import { ApiError } from "../api/client.ts";
 import type { Accuracy, Series, Spread, Window } from "../api/types.ts";
 import { App } from "../state/app.ts";
 import { AccuracyTable } from "./Accuracy.tsx";
+import { EvidenceDialog } from "./Evidence.tsx";
+import { championFirst, Models } from "./Models.tsx";
 import { Notices } from "./Notices.tsx";
 import { Gaps, Quarantine } from "./Panels.tsx";
 import { Prediction } from "./Prediction.tsx";
@@ -97,10 +99,67 @@ describe("components", () => {
     expect(document.querySelectorAll('#accuracy [data-col="naive-crps"]')).toHaveLength(6);
   });
 
+  it("puts the champion first", () => {
+    const list = [{ champion: false }, { champion: true }, { champion: false }];
+    expect(championFirst(list).map(m => m.champion)).toEqual([true, false, false]);
+  });
+
   it("gives the verdict in words, with the reason", () => {
     const text = page(app => <Verdict app={app} />).text();
     expect(text).toContain("not judged yet");
-    expect(text).toContain("no claim of skill");
+    expect(text).toContain("20 to 1 is needed");
+  });
+
+  it("shows the evidence on request, as the server weighed it", () => {
+    const { app } = page(app => <EvidenceDialog app={app} />);
+    expect(document.querySelector("dialog")).toBeNull();
+    const m = accuracy.models.find(m => m.model === "ewma");
+    if (m === undefined) throw new Error("no ewma");
+    m.verdict = {
+      code: "better_than_naive",
+      text: "better than naive",
+      why: "The evidence against luck reached 14814 to 1.",
+      evidence: {
+        n: 1203,
+        e_value: 8213.9,
+        peak: 14814.2,
+        peak_better: 14814.2,
+        peak_worse: 1,
+        p: 1 / 14814.2,
+        better: 16427,
+        worse: 0.0004,
+        weak: 3.21,
+        mean_gain: 0.00123,
+      },
+    };
+    app.weighed.value = "ewma";
+    const root = document.createElement("div");
+    render(<EvidenceDialog app={app} />, root);
+    const text = (root.textContent ?? "").replace(/\s+/g, " ");
+    for (const part of [
+      "ewma against naive, next bar",
+      "better than naive",
+      "Evidence now8,213 to 1",
+      "14,814 to 1",
+      "less than 0.0001",
+      "1,203",
+      "+0.00123",
+      "less than 0.01 to 1",
+      "3.2 to 1",
+      "however often one looks",
+    ])
+      expect(text).toContain(part);
+  });
+
+  it("lists every model with its verdict, the champion first, naive as the yardstick", () => {
+    const { app, text } = page(app => <Models app={app} series={series} />);
+    const rows = [...document.querySelectorAll("#models tr[data-model]")].map(r => r.textContent ?? "");
+    expect(rows).toHaveLength(accuracy.models.length);
+    expect(rows[0]).toContain("champion");
+    expect(text()).toContain("the yardstick itself");
+    const button = document.querySelector<HTMLButtonElement>("#models button.verdict-words");
+    button?.click();
+    expect(app.weighed.value).toBe("ewma");
   });
 
   it("says why a model abstains", () => {
