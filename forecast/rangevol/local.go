@@ -54,12 +54,11 @@ func (l *local) Add(z, u float64) {
 //
 //go:norace
 func insertRank(us []float64, ranks []int32, u float64) (rank int32) {
+	ranks = ranks[:len(us)]
 	for i, x := range us {
-		if x < u {
-			rank++
-		} else {
-			ranks[i]++
-		}
+		less := int32(math.Float64bits(x-u) >> 63) // no branch: it could not be predicted
+		rank += less
+		ranks[i] += 1 - less
 	}
 	return rank
 }
@@ -67,18 +66,14 @@ func insertRank(us []float64, ranks []int32, u float64) (rank int32) {
 //go:norace
 func removeRank(ranks []int32, rank int32) {
 	for i, r := range ranks {
-		if r > rank {
-			ranks[i] = r - 1
-		}
+		ranks[i] = r + (rank-r)>>31 // -1 where r > rank
 	}
 }
 
 //go:norace
 func below(us []float64, u float64) (n int) {
 	for _, x := range us {
-		if x < u {
-			n++
-		}
+		n += int(math.Float64bits(x-u) >> 63)
 	}
 	return n
 }
