@@ -64,12 +64,13 @@ func (g *regression) fit(rows, y []float64, prior *[numFeatures]float64) bool {
 		if g.fits%gridEvery != 0 {
 			break
 		}
-		best, from, to := g.nu, g.nu-1, g.nu+1
+		from, to := g.nu-1, g.nu+1
 		if first {
 			from, to = 0, len(grid)-1
 		}
 		first = false
-		if best = g.choose(rows, y, max(from, 0), min(to, len(grid)-1)); best == g.nu {
+		best := g.choose(rows, y, max(from, 0), min(to, len(grid)-1))
+		if best == g.nu {
 			break
 		}
 		g.nu = best

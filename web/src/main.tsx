@@ -4,6 +4,7 @@ import "./style/base.css";
 import "./style/layout.css";
 import "./style/parts.css";
 import "./style/chart.css";
+import "./style/plot.css";
 import { Page } from "./ui/Page.tsx";
 
 const app = new App();

@@ -2,6 +2,7 @@ import { forgetKey, readKey } from "./key.ts";
 import type {
   Accuracy,
   Bar,
+  Calibration,
   FeedHealth,
   Forecast,
   Gap,
@@ -103,6 +104,8 @@ export const api = {
   ) => get<Page<Forecast>>(of(series, "/forecasts"), { order: "desc", ...q }, signal),
   accuracy: (series: string, horizon: number, signal?: AbortSignal) =>
     get<Accuracy>(of(series, "/accuracy"), { horizon }, signal),
+  calibration: (series: string, q: { model: string; horizon: number }, signal?: AbortSignal) =>
+    get<Calibration>(of(series, "/calibration"), q, signal),
   gaps: (series: string, signal?: AbortSignal) => get<{ items: Gap[] }>(of(series, "/gaps"), {}, signal),
   head: (series: string, signal?: AbortSignal) => get<LedgerHead>(of(series, "/ledger"), {}, signal),
   lastIssue: (series: string, signal?: AbortSignal) =>

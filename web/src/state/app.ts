@@ -16,6 +16,7 @@ import { ms } from "../format/time.ts";
 import { Bars, type Candle, type Change, candle } from "./bars.ts";
 import { light } from "./light.ts";
 import { type LiveEvent, parseEvent, Queue } from "./live.ts";
+import { Slow } from "./slow.ts";
 import { Throttle } from "./throttle.ts";
 import { issued, type Sealed, sealed, Trail } from "./trail.ts";
 import { formatView, parseView, type View } from "./url.ts";
@@ -111,6 +112,12 @@ export class App {
     () => this.accuracy.value?.models.find(m => m.model === this.view.value.model) ?? null,
   );
 
+  readonly slow = new Slow({
+    view: () => this.view.value,
+    signal: () => this.#abort.signal,
+    watched: () => !document.hidden,
+    failed: (e, signal) => this.#failed(e, signal),
+  });
   readonly bars = new Bars();
   readonly trail = new Trail();
   readonly listeners = new Set<ChartListener>();
@@ -154,6 +161,7 @@ export class App {
       if (document.hidden) return;
       this.#stream?.nudge(Date.now());
       this.#accuracySoon.call();
+      this.slow.stir();
     });
     addEventListener("online", () => this.#stream?.nudge(Date.now() + 1e9));
     setInterval(() => {
@@ -214,6 +222,7 @@ export class App {
     } else if (before.model !== after.model || before.horizon !== after.horizon) {
       void this.#loadForecasts(this.#abort.signal).catch(e => this.#failed(e, this.#abort.signal));
       void this.loadAccuracy();
+      void this.slow.load();
     }
   }
 
@@ -297,6 +306,7 @@ export class App {
       this.gaps.value = [];
       this.head.value = null;
     });
+    this.slow.clear();
     this.#clearForecasts();
     this.#tell({ kind: "rebuild" });
     // The stream is opened first: what happens while the pages load is merged, not missed.
@@ -305,6 +315,7 @@ export class App {
       api.bars(series, { limit: FIRST_BARS }, signal),
       this.#loadForecasts(signal),
       this.loadAccuracy(),
+      this.slow.load(),
       this.#loadGaps(),
       this.#loadQuarantine(),
       api.head(series, signal).then(h => {
@@ -450,6 +461,7 @@ export class App {
         } else if (e.type === "score") {
           forecasts = this.trail.settle(e.data, model, horizon) || forecasts;
           this.#accuracySoon.call();
+          this.slow.stir();
         } else if (e.type === "void") {
           forecasts = this.trail.void(e.data) || forecasts;
           this.#accuracySoon.call();

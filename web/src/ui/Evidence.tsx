@@ -63,16 +63,20 @@ function Facts({ m }: { m: ModelAccuracy }) {
       </Fact>
       <Fact name="Highest so far">{odds(e.peak)}</Fact>
       <Fact name="p-value, valid at any time">{chance(e.p)}</Fact>
-      <Fact name="Scores weighed" title="Targets that do not overlap">
+      <Fact name="Scores weighed" title="targets that do not overlap">
         {count(e.n)}
       </Fact>
-      <Fact name="Mean gain in CRPS over naive" title="In 100 × log return; above zero is better than naive">
+      <Fact name="Mean gain in CRPS over naive" title="in 100 × log return">
         {e.mean_gain > 0 ? "+" : ""}
         {metric(e.mean_gain)}
       </Fact>
-      <Fact name="For better">{odds(e.better)}</Fact>
-      <Fact name="For worse">{odds(e.worse)}</Fact>
-      <Fact name="On the mean gain alone" title="A weaker claim that needs more data">
+      <Fact name="The bet on “better”" title="its wealth">
+        {odds(e.better)}
+      </Fact>
+      <Fact name="The bet on “worse”" title="its wealth">
+        {odds(e.worse)}
+      </Fact>
+      <Fact name="On the mean gain alone" title="a weaker claim that needs more data">
         {odds(e.weak)}
       </Fact>
     </dl>
@@ -91,7 +95,7 @@ function Fact({ name, title, large, children }: FactProps) {
     <div class={large ? "large" : ""}>
       <dt>
         {name}
-        {title !== undefined && <small>{title}</small>}
+        {title !== undefined && <small>, {title}</small>}
       </dt>
       <dd>{children}</dd>
     </div>

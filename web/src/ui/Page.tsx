@@ -2,6 +2,7 @@ import { useEffect } from "preact/hooks";
 import { Chart } from "../chart/Chart.tsx";
 import type { App } from "../state/app.ts";
 import { AccuracyTable } from "./Accuracy.tsx";
+import { CalibrationPanel } from "./Calibration.tsx";
 import { ForgetKey, Inspector, KeyPrompt } from "./Dialogs.tsx";
 import { EvidenceDialog } from "./Evidence.tsx";
 import { Header } from "./Header.tsx";
@@ -44,6 +45,7 @@ export function Page({ app }: { app: App }) {
               </div>
             </div>
             <AccuracyTable app={app} series={series} />
+            <CalibrationPanel app={app} series={series} />
             <div class="pair">
               <div class="column">
                 <Models app={app} series={series} />
