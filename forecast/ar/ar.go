@@ -72,15 +72,16 @@ type Model struct {
 	Level   float64
 	Returns int // one-bar returns that are looked at, at most
 	Least   int // with fewer it abstains, at least 10
-	// Residuals takes the shape of the quantiles from the errors of the window that
-	// was fitted, over s, at every horizon; otherwise quantiles are normal.
-	Residuals bool
+	// Residuals is how many of the newest errors of the window that was fitted
+	// the quantiles are read off, at every horizon in proportion to the standard
+	// deviation; 0 makes them normal. All are taken where there are fewer.
+	Residuals int
 }
 
-// New returns up to 10 lags chosen by AIC at a significance of 1 %, over at most 2,500
-// returns and at least 20, with the shape of the errors.
+// New returns up to 10 lags chosen by BIC at a significance of 1 %, over at most 1,000
+// returns and at least 20, with quantiles of the newest 250 errors.
 func New() Model {
-	return Model{Lags: 10, Criterion: AIC, Level: 0.01, Returns: 2500, Least: 20, Residuals: true}
+	return Model{Lags: 10, Criterion: BIC, Level: 0.01, Returns: 1000, Least: 20, Residuals: 250}
 }
 
 // Name is "ar".
@@ -91,7 +92,7 @@ func (Model) Name() string { return "ar" }
 // the price has not moved, or returns follow from each other without error. It panics
 // when an option is out of range.
 func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
-	if m.Lags < 0 || m.Lags > mostLags || m.Criterion > BIC || !(m.Level > 0 && m.Level <= 1) || m.Least < 10 || m.Returns < m.Least {
+	if m.Lags < 0 || m.Lags > mostLags || m.Criterion > BIC || !(m.Level > 0 && m.Level <= 1) || m.Residuals < 0 || m.Least < 10 || m.Returns < m.Least {
 		panic(fmt.Sprintf("ar: options %+v are out of range", m))
 	}
 	if err := ctx.Err(); err != nil {
@@ -121,8 +122,9 @@ func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, err
 	if e.mean {
 		f.constant = e.coef[0] * unit
 	}
-	if m.Residuals {
+	if m.Residuals > 0 {
 		z := e.errors(r)
+		z = z[max(0, len(z)-m.Residuals):]
 		for i := range z {
 			z[i] /= math.Sqrt(e.variance())
 		}
@@ -141,7 +143,7 @@ type fitted struct {
 	constant float64
 	coef     []float64          // coef[i] is that of the return i+1 bars back
 	sd       float64            // of an error
-	unit     forecast.Quantiles // of an error over sd
+	unit     forecast.Quantiles // of the newest errors over sd
 }
 
 // Predict goes on from the last returns of w, of which it looks at 250. It wraps
@@ -208,7 +210,7 @@ func (f *fitted) ahead(r []float64, h int) (mean, scale float64) {
 // every answer.
 func (f fitted) Encode() ([]byte, error) {
 	b := fmt.Appendf(nil, "ar/1 constant=%v lags=%v sd=%v least=%d shape=", f.constant, f.coef, f.sd, f.m.Least)
-	if !f.m.Residuals {
+	if f.m.Residuals == 0 {
 		return append(b, "normal"...), nil
 	}
 	return fmt.Appendf(b, "%v", f.unit), nil

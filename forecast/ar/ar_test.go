@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "AMZN_1min_201902.csv"),
 	}
 	eager := New()
-	eager.Level, eager.Residuals = 1, false
+	eager.Level, eager.Residuals = 1, 0
 	for name, m := range map[string]Model{"default": New(), "unproven, normal": eager} {
 		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
 	}
@@ -308,7 +308,7 @@ func TestEncode(t *testing.T) {
 		return string(b)
 	}
 	normal := New()
-	normal.Residuals = false
+	normal.Residuals = 0
 	a, b, c := encode(New(), 1500), encode(New(), 1501), encode(normal, 1500)
 	if a != encode(New(), 1500) || a == b || a == c || !strings.HasPrefix(c, "ar/1 constant=") || !strings.HasSuffix(c, "shape=normal") {
 		t.Errorf("encodings %q, %q, %q", a, b, c)

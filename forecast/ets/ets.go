@@ -69,15 +69,15 @@ type Model struct {
 	Kind    Kind
 	Returns int // one-bar returns that are looked at, at most
 	Least   int // with fewer it abstains, at least 10
-	// Residuals takes the shape of the quantiles from the one-bar innovations of
-	// the window that was fitted, over their standard deviation, at every horizon;
-	// otherwise quantiles are normal.
-	Residuals bool
+	// Residuals is how many of the newest innovations of the window that was fitted
+	// the quantiles are read off, at every horizon in proportion to the standard
+	// deviation; 0 makes them normal. All are taken where there are fewer.
+	Residuals int
 }
 
-// New returns the model that AICc chooses over at most 2,500 returns and at least 20,
-// with the shape of the innovations.
-func New() Model { return Model{Returns: 2500, Least: 20, Residuals: true} }
+// New returns the model that AICc chooses over at most 1,000 returns and at least 20,
+// with quantiles of the newest 250 innovations.
+func New() Model { return Model{Returns: 1000, Least: 20, Residuals: 250} }
 
 // Name is "ets".
 func (Model) Name() string { return "ets" }
@@ -87,7 +87,7 @@ func (Model) Name() string { return "ets" }
 // the price has not moved, or it follows the model without error. It panics when an
 // option is out of range.
 func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
-	if m.Kind > Damped || m.Least < 10 || m.Returns < m.Least {
+	if m.Kind > Damped || m.Residuals < 0 || m.Least < 10 || m.Returns < m.Least {
 		panic(fmt.Sprintf("ets: options %+v are out of range", m))
 	}
 	y, err := m.levels(nil, w)
@@ -111,8 +111,9 @@ func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, err
 	if !(f.sd > 1e-9*deviation(y)) {
 		return nil, fmt.Errorf("ets: %w: the price follows %v without error, so there is nothing to tell its spread by", forecast.ErrDegenerate, best.kind)
 	}
-	if m.Residuals {
+	if m.Residuals > 0 {
 		e := best.innovations(y)
+		e = e[max(0, len(e)-m.Residuals):]
 		for i := range e {
 			e[i] /= f.sd
 		}
@@ -160,7 +161,7 @@ type fitted struct {
 	kind Kind
 	p    params
 	sd   float64            // of an innovation
-	unit forecast.Quantiles // of an innovation over sd
+	unit forecast.Quantiles // of the newest innovations over sd
 }
 
 // Predict filters w with the fitted parameters. Its errors are those of Fit. It panics
@@ -188,7 +189,7 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 // every answer.
 func (f fitted) Encode() ([]byte, error) {
 	b := fmt.Appendf(nil, "ets/1 %v alpha=%v beta=%v phi=%v sd=%v returns=%d least=%d shape=", f.kind, f.p.alpha, f.p.beta, f.p.phi, f.sd, f.m.Returns, f.m.Least)
-	if !f.m.Residuals {
+	if f.m.Residuals == 0 {
 		return append(b, "normal"...), nil
 	}
 	return fmt.Appendf(b, "%v", f.unit), nil

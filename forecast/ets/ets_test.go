@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000],
 	}
 	normal := New()
-	normal.Residuals, normal.Kind = false, Holt
+	normal.Residuals, normal.Kind = 0, Holt
 	for name, m := range map[string]Model{"default": New(), "Holt, normal": normal} {
 		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
 	}
@@ -103,7 +103,7 @@ func TestReference(t *testing.T) {
 				}
 			}
 			m := New()
-			m.Kind, m.Residuals = r.kind, false
+			m.Kind, m.Residuals = r.kind, 0
 			y, err := m.levels(nil, w)
 			if err != nil {
 				t.Fatal(err)
@@ -369,7 +369,7 @@ func TestEncode(t *testing.T) {
 		return string(b)
 	}
 	normal := New()
-	normal.Residuals = false
+	normal.Residuals = 0
 	a, b, c := encode(New(), 500), encode(New(), 501), encode(normal, 500)
 	if a != encode(New(), 500) || a == b || a == c || !strings.HasPrefix(c, "ets/1 AAN alpha=") || !strings.HasSuffix(c, "shape=normal") {
 		t.Errorf("encodings %q, %q, %q", a, b, c)

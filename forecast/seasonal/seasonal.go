@@ -12,8 +12,8 @@
 //
 // The cycle of daily bars is the week, with a slot for each day of it. That of shorter
 // bars is the day, with a slot for each bar of it; that of monthly bars is the year. A
-// slot with fewer than 30 such returns is mixed with all h-bar returns: mean and
-// quantiles are those of the slot weighing n/30 and those of all the rest (quantiles are
+// slot with n such returns, fewer than 120, is mixed with all h-bar returns: mean and
+// quantiles are those of the slot weighing n/120 and those of all the rest (quantiles are
 // averaged level by level, as in Vincent 1912).
 //
 // The slot of the next bar is inferred from the starts of the bars that are known: it is
@@ -29,8 +29,8 @@
 //
 // It is good at intraday intervals with a fixed session, where the spread of returns
 // differs by several times over the day. It is bad on days: weekdays hardly differ, the
-// window must be long to have enough of each and so knows nothing of the volatility of
-// now, and means of 200 returns are chance. See Hyndman & Athanasopoulos, Forecasting:
+// window must be long to have enough of each and so knows little of the volatility of
+// now, and means of 100 returns are chance. See Hyndman & Athanasopoulos, Forecasting:
 // Principles and Practice (3rd ed., 2021), section 5.2, for the original.
 package seasonal
 
@@ -50,9 +50,9 @@ type Model struct {
 	Slot    int // a slot with fewer returns is mixed with all, at least 1
 }
 
-// New returns the method over 1,000 returns in at least 8 cycles, slots of fewer than 30
+// New returns the method over 500 returns in at least 8 cycles, slots of fewer than 120
 // mixed.
-func New() Model { return Model{Returns: 1000, Cycles: 8, Slot: 30} }
+func New() Model { return Model{Returns: 500, Cycles: 8, Slot: 120} }
 
 // Name is "seasonal".
 func (Model) Name() string { return "seasonal" }

@@ -23,8 +23,8 @@ func read(t testing.TB, name ...string) []market.Bar {
 
 func TestConformance(t *testing.T) {
 	few := New()
-	few.Slot, few.Returns = 500, 2500
-	for name, m := range map[string]Model{"default": New(), "mixed": few} {
+	few.Slot, few.Returns = 30, 2500
+	for name, m := range map[string]Model{"default": New(), "small slots": few} {
 		t.Run(name, func(t *testing.T) {
 			forecasttest.Exercise(t, m, read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000])
 		})
@@ -78,7 +78,7 @@ func TestHourly(t *testing.T) {
 				continue // on a tie any of them may be meant
 			}
 			same := slices.Sorted(slices.Values(byHour[hour]))
-			share := min(1, float64(len(same))/30)
+			share := min(1, float64(len(same))/float64(New().Slot))
 			d := 0.0
 			for i, level := range forecast.Probabilities {
 				want := share*forecast.Quantile7(same, level) + (1-share)*forecast.Quantile7(all, level)
@@ -160,7 +160,9 @@ func TestKnownSeasons(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			turn = 1
 			w := forecast.NewWindow(c.interval, bars(c.interval, c.start, c.n, c.open))
-			p, err := predict(t, New(), w, 1)
+			m := New()
+			m.Slot, m.Returns = 30, 1000
+			p, err := predict(t, m, w, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,10 +173,11 @@ func TestKnownSeasons(t *testing.T) {
 	}
 }
 
-// A slot of 15 returns counts half.
+// A slot of 15 returns counts half where 30 are asked for.
 func TestMixesSmallSlots(t *testing.T) {
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	m := New()
+	m.Slot = 30
 	w := forecast.NewWindow(market.Hour, bars(market.Hour, start, 24*16, func(t time.Time) (float64, bool) {
 		if t.Hour() == 0 {
 			return 0.24, true
@@ -259,7 +262,7 @@ func TestEncode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, err := f.(forecast.Encoder).Encode(); err != nil || string(b) != "seasonal/1 returns=1000 cycles=8 slot=30" {
+	if b, err := f.(forecast.Encoder).Encode(); err != nil || string(b) != "seasonal/1 returns=500 cycles=8 slot=120" {
 		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -38,15 +38,15 @@ import (
 type Model struct {
 	Returns int // one-bar returns that are looked at, at most
 	Least   int // with fewer it abstains, at least 4
-	// Residuals takes the shape of the quantiles from the one-bar errors of the
-	// window that was fitted, over their standard deviation, at every horizon;
-	// otherwise quantiles are normal.
-	Residuals bool
+	// Residuals is how many of the newest one-bar errors of the window that was fitted
+	// the quantiles are read off, at every horizon in proportion to the standard
+	// deviation; 0 makes them normal. All are taken where there are fewer.
+	Residuals int
 }
 
-// New returns the method over at most 2,500 returns and at least 20, with the shape of
-// the errors.
-func New() Model { return Model{Returns: 2500, Least: 20, Residuals: true} }
+// New returns the method over at most 1,000 returns and at least 20, with quantiles of
+// the newest 250 errors.
+func New() Model { return Model{Returns: 1000, Least: 20, Residuals: 250} }
 
 // Name is "theta".
 func (Model) Name() string { return "theta" }
@@ -59,7 +59,7 @@ const leastAlpha, mostAlpha = 0.0001, 0.9999
 // the price has not moved, or smoothing follows it without error. It panics when an
 // option is out of range.
 func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
-	if m.Least < 4 || m.Returns < m.Least {
+	if m.Least < 4 || m.Residuals < 0 || m.Returns < m.Least {
 		panic(fmt.Sprintf("theta: options %+v are out of range", m))
 	}
 	if err := ctx.Err(); err != nil {
@@ -75,7 +75,7 @@ func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, err
 	if !(f.sd > 1e-9*deviation(y)) {
 		return nil, fmt.Errorf("theta: %w: smoothing follows the price without error, so there is nothing to tell its spread by", forecast.ErrDegenerate)
 	}
-	if !m.Residuals {
+	if m.Residuals == 0 {
 		f.unit = forecast.Normal(0, 1)
 		return f, nil
 	}
@@ -86,6 +86,7 @@ func (m Model) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, err
 		l += float64(f.alpha * d)
 		e[i] = d / f.sd
 	}
+	e = e[max(0, len(e)-m.Residuals):]
 	slices.Sort(e)
 	f.unit = forecast.Empirical(e)
 	return f, nil
@@ -134,7 +135,7 @@ func slope(y []float64) float64 {
 type fitted struct {
 	m                Model
 	alpha, slope, sd float64
-	unit             forecast.Quantiles // of a one-bar error over sd
+	unit             forecast.Quantiles // of the newest one-bar errors over sd
 }
 
 // Predict smooths w with the fitted constant. Its errors are those of Fit. It panics
@@ -162,7 +163,7 @@ func (f fitted) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 // every answer.
 func (f fitted) Encode() ([]byte, error) {
 	b := fmt.Appendf(nil, "theta/1 alpha=%v slope=%v sd=%v returns=%d least=%d shape=", f.alpha, f.slope, f.sd, f.m.Returns, f.m.Least)
-	if !f.m.Residuals {
+	if f.m.Residuals == 0 {
 		return append(b, "normal"...), nil
 	}
 	return fmt.Appendf(b, "%v", f.unit), nil

@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000],
 	}
 	normal := New()
-	normal.Residuals = false
+	normal.Residuals = 0
 	for name, m := range map[string]Model{"default": New(), "normal": normal} {
 		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
 	}
@@ -70,7 +70,7 @@ func TestReference(t *testing.T) {
 			bars := read(t, "daily", row[0]+".csv")
 			w := forecast.NewWindow(market.Day, bars[len(bars)-int(num(1)):])
 			m := New()
-			m.Residuals = false
+			m.Residuals = 0
 			fit, err := m.Fit(context.Background(), w)
 			if err != nil {
 				t.Fatal(err)
@@ -225,7 +225,7 @@ func TestEncode(t *testing.T) {
 		return string(b)
 	}
 	normal := New()
-	normal.Residuals = false
+	normal.Residuals = 0
 	a, b, c := encode(New(), 500), encode(New(), 501), encode(normal, 500)
 	if a != encode(New(), 500) || a == b || a == c || !strings.HasPrefix(c, "theta/1 alpha=") || !strings.HasSuffix(c, "shape=normal") {
 		t.Errorf("encodings %q, %q, %q", a, b, c)
