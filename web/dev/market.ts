@@ -17,7 +17,7 @@ import type {
 // A made-up market for working on the page without the server. It is never part of
 // what is built; the numbers look right and mean nothing.
 
-export const MODELS = ["naive", "drift", "ewma"];
+export const MODELS = ["naive", "ewma", "auto"];
 export const HORIZONS = 5;
 
 /** A small seeded generator (mulberry32) with a normal draw. */
@@ -153,7 +153,7 @@ export class Market {
       }
       for (let h = 1; h <= HORIZONS; h++) {
         const start = cutoff + (h - 1) * this.step;
-        const point = bar.close + (model === "drift" ? slope * h * 0.5 : 0);
+        const point = bar.close + (model === "auto" ? slope * h * 0.5 : 0);
         const w = sigma * Math.sqrt(h) * (model === "ewma" ? 1.02 : 1.15);
         issue.forecasts.push({
           entry: this.entry,
@@ -172,6 +172,7 @@ export class Market {
           lower50: point - 0.674 * w,
           upper50: point + 0.674 * w,
           upper90: point + 1.645 * w,
+          ...(model === "auto" ? { shares: shares(cutoff / this.step) } : {}),
           status: "open",
           actual: null,
           error: null,
@@ -235,7 +236,7 @@ export class Market {
       ];
       return {
         model,
-        champion: model === "ewma",
+        champion: model === "auto",
         windows: count.map(([window, n]) => judge(window, all.slice(-n), naive.slice(-n))),
         verdict: {
           code: "not_judged_yet",
@@ -270,6 +271,16 @@ export function eventOf(series: string, i: Issue): ForecastEvent {
     forecasts: i.forecasts,
     abstentions: i.abstentions,
   };
+}
+
+/** Weights that wander, for the look of them. */
+function shares(t: number): NonNullable<Forecast["shares"]> {
+  const raw = ["rangevol-t", "rangevol-historical", "rangevol-local", "har", "ridge"].map((expert, i) => ({
+    expert,
+    weight: 1.2 + Math.sin(t / (40 + 17 * i) + i),
+  }));
+  const sum = raw.reduce((a, s) => a + s.weight, 0);
+  return raw.map(s => ({ ...s, weight: s.weight / sum }));
 }
 
 function deviation(closes: readonly number[]): number {
@@ -345,7 +356,7 @@ export function describeMarket(m: Market, main: boolean): Series {
     base: main,
     default: main,
     horizons: HORIZONS,
-    models: MODELS.map(name => ({ name, description: `The ${name} forecaster`, champion: name === "ewma" })),
+    models: MODELS.map(name => ({ name, description: `The ${name} forecaster`, champion: name === "auto" })),
     first_bar: m.bars[0]?.start ?? null,
     last_bar: m.bars[m.bars.length - 1] ?? null,
   };

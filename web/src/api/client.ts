@@ -99,7 +99,7 @@ export const api = {
     get<Page<Bar>>(of(series, "/bars"), { order: "desc", ...q }, signal),
   forecasts: (
     series: string,
-    q: { model: string; horizon?: number; limit: number; cursor?: string },
+    q: { model: string; horizon?: number; limit: number; cursor?: string; from?: string },
     signal?: AbortSignal,
   ) => get<Page<Forecast>>(of(series, "/forecasts"), { order: "desc", ...q }, signal),
   accuracy: (series: string, horizon: number, signal?: AbortSignal) =>

@@ -24,6 +24,7 @@ import { formatView, parseView, type View } from "./url.ts";
 const FIRST_BARS = 1500;
 const OLDER_BARS = 1000;
 const RECENT = 12;
+const COMBINED = "auto";
 
 /** Follows what the chart must redraw. */
 export interface ChartListener {
@@ -114,10 +115,14 @@ export class App {
 
   readonly slow = new Slow({
     view: () => this.view.value,
+    combined: () => this.combined.value,
     signal: () => this.#abort.signal,
     watched: () => !document.hidden,
     failed: (e, signal) => this.#failed(e, signal),
   });
+  /** The model that is made of others. */
+  readonly combined = computed(() => this.series.value?.models.find(m => m.name === COMBINED)?.name ?? "");
+
   readonly bars = new Bars();
   readonly trail = new Trail();
   readonly listeners = new Set<ChartListener>();
@@ -448,6 +453,7 @@ export class App {
           changes.push(this.bars.put(candle(e.data.bar)));
         } else if (e.type === "forecast") {
           forecasts = true;
+          this.slow.stir();
           const mine = issued(e.data, model);
           const chosen = mine.find(f => f.horizon === horizon);
           if (chosen !== undefined) this.trail.put(chosen);

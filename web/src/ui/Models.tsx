@@ -44,14 +44,23 @@ export function Models({ app, series }: { app: App; series: Series }) {
               <th scope="col" class="text">
                 Verdict
               </th>
+              <th scope="col" title="1 - CRPS(model) / CRPS(naive); above zero is better than naive">
+                Skill
+              </th>
+              <th
+                scope="col"
+                title="Continuous ranked probability score, in 100 x log return; less is better"
+              >
+                CRPS
+              </th>
+              <th scope="col" title="Share of outcomes inside the 90 % interval; 90 % is right">
+                Coverage
+              </th>
               <th scope="col">n</th>
               <th scope="col">MAE</th>
               <th scope="col">RMSE</th>
               <th scope="col">MASE</th>
               <th scope="col">Direction</th>
-              <th scope="col">Coverage</th>
-              <th scope="col">CRPS</th>
-              <th scope="col">Skill</th>
             </tr>
           </thead>
           <tbody>
@@ -89,14 +98,14 @@ export function Models({ app, series }: { app: App; series: Series }) {
                       </button>
                     )}
                   </td>
+                  <td>{signedShare(w?.skill)}</td>
+                  <td>{metric(w?.crps)}</td>
+                  <td>{share(w?.coverage90)}</td>
                   <td>{count(w?.n ?? 0)}</td>
                   <td>{size(w?.mae, scale)}</td>
                   <td>{size(w?.rmse, scale)}</td>
                   <td>{fixed(w?.mase, 3)}</td>
                   <td>{share(w?.direction_hit_rate)}</td>
-                  <td>{share(w?.coverage90)}</td>
-                  <td>{metric(w?.crps)}</td>
-                  <td>{signedShare(w?.skill)}</td>
                 </tr>
               );
             })}

@@ -6,6 +6,7 @@ import { CalibrationPanel } from "./Calibration.tsx";
 import { ForgetKey, Inspector, KeyPrompt } from "./Dialogs.tsx";
 import { EvidenceDialog } from "./Evidence.tsx";
 import { Header } from "./Header.tsx";
+import { MadeOf } from "./MadeOf.tsx";
 import { Models } from "./Models.tsx";
 import { Notices } from "./Notices.tsx";
 import { Feeds, Gaps, Ledger, Quarantine } from "./Panels.tsx";
@@ -46,19 +47,18 @@ export function Page({ app }: { app: App }) {
             </div>
             <AccuracyTable app={app} series={series} />
             <CalibrationPanel app={app} series={series} />
-            <div class="pair">
-              <div class="column">
-                <Models app={app} series={series} />
-                <div class="cards">
-                  <Feeds app={app} />
-                  <Ledger app={app} />
-                </div>
-              </div>
-              <Recent app={app} series={series} />
+            <div class={app.combined.value === "" ? "" : "pair uneven"}>
+              <Models app={app} series={series} />
+              {app.combined.value !== "" && <MadeOf app={app} series={series} />}
             </div>
-            <div class="cards">
-              <Gaps app={app} />
-              <Quarantine app={app} />
+            <div class="pair">
+              <Recent app={app} series={series} />
+              <div class="cards">
+                <Feeds app={app} />
+                <Ledger app={app} />
+                <Gaps app={app} />
+                <Quarantine app={app} />
+              </div>
             </div>
           </>
         )}

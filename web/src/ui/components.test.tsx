@@ -4,9 +4,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { describeMarket, Market } from "../../dev/market.ts";
 import { ApiError } from "../api/client.ts";
 import type { Accuracy, Series, Spread, Window } from "../api/types.ts";
+import { share } from "../format/number.ts";
 import { App } from "../state/app.ts";
+import { mixOf } from "../state/mix.ts";
 import { AccuracyTable } from "./Accuracy.tsx";
 import { EvidenceDialog } from "./Evidence.tsx";
+import { MadeOf } from "./MadeOf.tsx";
 import { championFirst, Models } from "./Models.tsx";
 import { Notices } from "./Notices.tsx";
 import { Gaps, Quarantine } from "./Panels.tsx";
@@ -99,6 +102,27 @@ describe("components", () => {
     expect(document.querySelectorAll('#accuracy [data-col="naive-crps"]')).toHaveLength(6);
   });
 
+  it("names what the combined forecast is made of, as a list and as a plot", () => {
+    const market = new Market("sim:AMZN@1s", 1000, 7);
+    for (let i = 0; i < 60; i++) market.advance(i * 1000, i * 1000 + 1012);
+    const list = market.issues.flatMap(i => i.forecasts);
+    const { app } = page(() => null);
+    const root = document.createElement("div");
+    app.slow.mix.value = mixOf("auto", 1, list);
+    render(<MadeOf app={app} series={series} />, root);
+    const text = (root.textContent ?? "").replace(/\s+/g, " ");
+    expect(text).toContain("What auto is made of next bar");
+    const newest = list.filter(f => f.model === "auto" && f.horizon === 1).at(-1)?.shares ?? [];
+    expect(newest).toHaveLength(5);
+    const rows = [...root.querySelectorAll(".shares li")].map(li => li.textContent);
+    expect(rows).toEqual(newest.map(s => `${s.expert}${share(s.weight)}`));
+    expect(root.querySelectorAll("svg .layer")).toHaveLength(5);
+    expect(root.querySelector("desc")?.textContent).toContain("Now rangevol-t");
+    app.slow.mix.value = mixOf("auto", 1, []);
+    render(<MadeOf app={app} series={series} />, root);
+    expect(root.textContent).toContain("has not combined any forecasts yet");
+  });
+
   it("puts the champion first", () => {
     const list = [{ champion: false }, { champion: true }, { champion: false }];
     expect(championFirst(list).map(m => m.champion)).toEqual([true, false, false]);
@@ -159,7 +183,7 @@ describe("components", () => {
     expect(text()).toContain("the yardstick itself");
     const button = document.querySelector<HTMLButtonElement>("#models button.verdict-words");
     button?.click();
-    expect(app.weighed.value).toBe("ewma");
+    expect(app.weighed.value).toBe("auto");
   });
 
   it("says why a model abstains", () => {
