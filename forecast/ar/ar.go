@@ -35,6 +35,9 @@
 // weights of past errors, ψ(0) = 1 and ψ(j) = sum of φ(i) ψ(j-i). s² has the divisor
 // m - k, k without s².
 //
+// Quantiles are by default those of the newest 250 errors, spread in proportion to the root
+// of that variance (Residuals), otherwise normal.
+//
 // It is good where returns are autocorrelated: bounces between bid and ask on minutes,
 // stale prices of indices, volatility indices that revert. It is bad at width: s² counts
 // as constant.

