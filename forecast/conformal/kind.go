@@ -141,20 +141,22 @@ func (l *Layer) learn(o *origin, y float64) {
 			ratio[s][t] = r
 		}
 	}
-	l.total = 0
+	var sums [tails]float64
 	for r := range l.odds {
 		here := r == int(forecast.UnknownRegime) || r == int(o.regime)
-		for s := range sizes {
-			for t := range tails {
-				v := &l.odds[r][s][t]
-				*v += l.share[r][t]
+		odds, share := &l.odds[r], &l.share[r]
+		for s := range odds {
+			for t := range odds[s] {
+				v := odds[s][t] + share[t]
 				if here {
-					*v *= ratio[s][t]
+					v *= ratio[s][t]
 				}
-				l.total += *v
+				odds[s][t] = v
+				sums[t] += v
 			}
 		}
 	}
+	l.total = sums[both] + sums[lower] + sums[upper]
 	if bound := most * l.alarm; l.total > bound {
 		l.each(func(v *float64) { *v *= bound / l.total })
 		l.total = bound
