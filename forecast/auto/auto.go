@@ -18,6 +18,9 @@
 // The prior weights w0 are used alone until 50 outcomes are known. Regrets are linear
 // in the pool, which is what makes the weights learn to combine, not only to choose.
 //
+// What is stated is the pool, except where the coverage of its tails has measurably
+// drifted: then package conformal corrects them. Weights are learnt from the pool itself.
+//
 // It is good because its experts err in different ways: it has been at least as good
 // as each of them nearly everywhere. It is bad where all of them are.
 package auto
@@ -27,6 +30,7 @@ import (
 	"fmt"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/conformal"
 )
 
 // Expert is a model in the pool.
@@ -43,6 +47,9 @@ type Model struct {
 	ID      string
 	Experts []Expert
 	Learn   int // outcomes that must be known before weights move
+	// Daily is how far the pool is known to be off on daily bars, from other series;
+	// the zero value is not at all.
+	Daily conformal.Prior
 }
 
 // New returns the pool of experts.

@@ -113,11 +113,11 @@ func TestAbstentions(t *testing.T) {
 	right := fixed{"right", forecast.Normal(0, 0.01), nil}
 	list := bars(2, 200)
 	run := func(m auto.Model) (forecast.State, forecast.Prediction, error) {
-		s := m.Follow(forecast.Setting{Interval: market.Day, Horizons: []int{3}})
+		s := m.Follow(forecast.Setting{Interval: market.Day, Horizons: []int{1}})
 		for i := range list {
 			s.Update(forecast.NewWindow(market.Day, list[:i+1]))
 		}
-		p, err := s.Predict(forecast.NewWindow(market.Day, list), 3)
+		p, err := s.Predict(forecast.NewWindow(market.Day, list), 1)
 		return s, p, err
 	}
 	s, p, err := run(auto.New(expert(silent, 3), expert(right, 1)))
@@ -129,7 +129,7 @@ func TestAbstentions(t *testing.T) {
 			t.Errorf("quantile %d is %v, want %v", l, p.Quantiles[l], right.q[l])
 		}
 	}
-	if x := shares(s, 3); len(x) != 1 || x["right"] != 1 {
+	if x := shares(s, 1); len(x) != 1 || x["right"] != 1 {
 		t.Errorf("shares %v", x)
 	}
 	if err := s.Refit(t.Context()); err != nil {
@@ -157,5 +157,27 @@ func TestOptions(t *testing.T) {
 			}()
 			m.Follow(forecast.Setting{Interval: market.Day, Horizons: []int{1}})
 		})
+	}
+}
+
+// A pool that is far too narrow for longer is widened; one that is right keeps its bits.
+func TestDriftIsCorrected(t *testing.T) {
+	list := bars(3, 1500)
+	at := func(sd float64) forecast.Prediction {
+		s := auto.New(expert(fixed{"only", forecast.Normal(0, sd), nil}, 1)).Follow(forecast.Setting{Interval: market.Day, Horizons: []int{1}})
+		for i := range list {
+			s.Update(forecast.NewWindow(market.Day, list[:i+1]))
+		}
+		p, err := s.Predict(forecast.NewWindow(market.Day, list), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := at(0.01); math.Abs(p.Quantiles[forecast.Q95]-0.016448536) > 1e-9 {
+		t.Errorf("nothing has drifted, and the 95 %% quantile is %v", p.Quantiles[forecast.Q95])
+	}
+	if p := at(0.007); math.Abs(p.Quantiles[forecast.Q95]-0.01645) > 0.0016 || math.Abs(p.Quantiles[forecast.Q05]+0.01645) > 0.0016 {
+		t.Errorf("the interval of a forecaster of 0.7 %% is %v to %v", p.Quantiles[forecast.Q05], p.Quantiles[forecast.Q95])
 	}
 }

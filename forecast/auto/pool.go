@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/conformal"
 )
 
 // The levels that weights are learnt from: those of the CRPS.
@@ -24,6 +25,9 @@ type pool struct {
 	weights []float64 // now
 	// What was said at the newest origins, oldest first: horizon of them at most.
 	said []said
+	// What is stated now: the pool, corrected where its coverage has drifted.
+	stated forecast.Quantiles
+	layer  *conformal.Layer
 }
 
 // said is what the pool and its experts said at one origin, in 100 x log return.
@@ -36,8 +40,8 @@ type said struct {
 	sum     float64 // cumulated returns at the origin
 }
 
-func newPool(horizon, learn int, prior []float64) *pool {
-	return &pool{horizon: horizon, prior: prior, learn: learn, regret: make([]float64, len(prior)),
+func newPool(horizon, learn int, prior []float64, layer *conformal.Layer) *pool {
+	return &pool{layer: layer, horizon: horizon, prior: prior, learn: learn, regret: make([]float64, len(prior)),
 		square: make([]float64, len(prior)), weights: slices.Clone(prior)}
 }
 
@@ -117,7 +121,19 @@ func (p *pool) weigh() {
 	}
 }
 
+// correct states the pool of the newest origin, corrected; ok false when there is none.
+func (p *pool) correct(o *said, ok bool, volatility float64) {
+	if !ok {
+		p.layer.Pass()
+		return
+	}
+	p.stated = o.pool
+	p.layer.Adjust(&p.stated, volatility)
+}
+
 func (p *pool) persist(a *forecast.Archive) {
+	p.layer.Persist(a)
+	a.Array(p.stated[:])
 	a.Array(p.regret)
 	a.Array(p.square)
 	a.Array(p.weights)

@@ -7,10 +7,17 @@ import (
 	"slices"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/forecast/conformal"
+	"github.com/foretick/foretick/market"
 )
+
+// recentReturns is the number of returns that volatility is taken of.
+const recentReturns = 20
 
 // State follows one series.
 type State struct {
+	returns forecast.Recent // x 100
+
 	model    Model
 	horizons []int
 	experts  []forecast.State
@@ -25,7 +32,7 @@ type State struct {
 }
 
 func newState(m Model, set forecast.Setting) *State {
-	s := &State{model: m, horizons: set.Horizons, errs: make([]error, len(set.Horizons))}
+	s := &State{model: m, horizons: set.Horizons, returns: forecast.NewRecent(recentReturns), errs: make([]error, len(set.Horizons))}
 	var prior []float64
 	total := 0.0
 	for _, e := range m.Experts {
@@ -39,8 +46,12 @@ func newState(m Model, set forecast.Setting) *State {
 	for i := range prior {
 		prior[i] /= total
 	}
+	var options conformal.Options
+	if set.Interval == market.Day {
+		options.Prior = m.Daily
+	}
 	for _, h := range set.Horizons {
-		s.pools = append(s.pools, newPool(h, m.Learn, prior))
+		s.pools = append(s.pools, newPool(h, m.Learn, prior, conformal.New(h, options)))
 	}
 	return s
 }
@@ -63,13 +74,18 @@ func (s *State) Update(w forecast.Window) {
 		s.forget()
 		return
 	}
-	s.sum += 100 * (math.Log(c) - math.Log(s.last))
+	r := 100 * (math.Log(c) - math.Log(s.last))
+	s.sum += r
 	s.last = c
+	s.returns.Push(r)
+	volatility := s.volatility()
 	for i, p := range s.pools {
 		if len(p.said) == p.horizon {
-			if o := &p.said[0]; o.ok {
+			o := &p.said[0]
+			if o.ok {
 				p.outcome(o, s.sum-o.sum)
 			}
+			p.layer.Realise(s.sum - o.sum)
 			// The place of the oldest is used again for the newest.
 			first := p.said[0]
 			copy(p.said, p.said[1:])
@@ -77,14 +93,33 @@ func (s *State) Update(w forecast.Window) {
 		} else {
 			p.said = append(p.said, said{experts: make([]forecast.Quantiles, len(p.prior)), present: make([]bool, len(p.prior))})
 		}
-		s.ask(w, i, &p.said[len(p.said)-1])
+		o := &p.said[len(p.said)-1]
+		p.correct(o, s.ask(w, i, o), volatility)
 	}
+}
+
+// volatility is the standard deviation of the newest 20 returns, 0 while there are fewer.
+func (s *State) volatility() float64 {
+	r := s.returns.All()
+	if len(r) < recentReturns {
+		return 0
+	}
+	var mean, square float64
+	for _, x := range r {
+		mean += x
+	}
+	mean /= recentReturns
+	for _, x := range r {
+		square += float64((x - mean) * (x - mean))
+	}
+	return math.Sqrt(square / (recentReturns - 1))
 }
 
 // forget drops the origins whose outcome will never be known.
 func (s *State) forget() {
 	for i, p := range s.pools {
 		p.said = p.said[:0]
+		p.layer.Forget()
 		s.errs[i] = fmt.Errorf("auto: %w: the newest closes give no return", forecast.ErrDegenerate)
 		if s.bars == 1 {
 			s.errs[i] = fmt.Errorf("auto: %w: one bar gives no return", forecast.ErrTooShort)
@@ -92,8 +127,9 @@ func (s *State) forget() {
 	}
 }
 
-// ask fills in what experts and pool say for the horizon at place i.
-func (s *State) ask(w forecast.Window, i int, o *said) {
+// ask fills in what experts and pool say for the horizon at place i, false when nobody
+// says anything.
+func (s *State) ask(w forecast.Window, i int, o *said) bool {
 	o.ok, o.sum = false, s.sum
 	k := 0
 	s.errs[i] = nil
@@ -123,9 +159,12 @@ func (s *State) ask(w forecast.Window, i int, o *said) {
 	}
 	if s.pools[i].combine(o) {
 		s.errs[i] = nil
-	} else if s.errs[i] == nil {
+		return true
+	}
+	if s.errs[i] == nil {
 		s.errs[i] = fmt.Errorf("auto: %w: no expert has a forecast", forecast.ErrTooShort)
 	}
+	return false
 }
 
 // Refit estimates every expert. It fails only when all of them do. It shows from
@@ -162,7 +201,7 @@ func (s *State) Predict(w forecast.Window, horizon int) (p forecast.Prediction, 
 		}
 		return p, s.errs[i]
 	}
-	for l, q := range &said[len(said)-1].pool {
+	for l, q := range &s.pools[i].stated {
 		p.Quantiles[l] = q / 100
 	}
 	p.Point = p.Quantiles[forecast.Q50]
@@ -222,6 +261,7 @@ func (s *State) Persist(a *forecast.Archive) {
 		p.persist(a)
 		s.errs[i] = nil
 	}
+	s.returns.Persist(a)
 	a.Int(&s.bars)
 	a.Float(&s.last, &s.sum)
 }
