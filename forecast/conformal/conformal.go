@@ -258,6 +258,9 @@ func (l *Layer) Persist(a *forecast.Archive) {
 func (o *origin) persist(a *forecast.Archive) {
 	a.Array(o.stated[:])
 	a.Bool(&o.ok)
+	if o.ok && o.stated.Validate() != nil {
+		a.Fail("quantiles of an origin")
+	}
 	r := int(o.regime)
 	a.Int(&r)
 	if r < 0 || r > int(forecast.HighVolatility) {

@@ -2,6 +2,7 @@ package conformal_test
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -309,6 +310,36 @@ func TestPersistRefusesNonsense(t *testing.T) {
 	}
 }
 
+// Whatever bytes come, a layer that read them without an error goes on as always.
+func FuzzPersist(f *testing.F) {
+	l := conformal.New(2, conformal.Options{Origins: 1})
+	f.Add(archived(l))
+	run(l, newSeries(1, 2), 50, func(int) (lower, upper float64) { return 2, 2 })
+	f.Add(archived(l))
+	f.Add([]byte{2})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a := forecast.ReadArchive(b)
+		l := conformal.New(2, conformal.Options{Origins: 1})
+		l.Persist(a)
+		if a.Close() != nil {
+			return
+		}
+		if !bytes.Equal(archived(l), archived(again(t, l, 2, conformal.Options{Origins: 1}))) {
+			t.Error("another archive came out than went in")
+		}
+		for range 5 {
+			if l.Waiting() == 2 {
+				l.Realise(1)
+			}
+			q := forecast.Normal(0, 1)
+			l.Adjust(&q, 1)
+			if err := q.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // spoilt is b with another i-th word.
 func spoilt(b []byte, i int, word uint64) []byte {
 	b = slices.Clone(b)
@@ -333,11 +364,40 @@ func TestPrior(t *testing.T) {
 	l.Realise(0)
 	q = forecast.Normal(0, 1)
 	l.Adjust(&q, 2*math.Exp(0.5)) // mean of the logarithms is ln 2 + 0.25
-	if f, want := q[20]/1.6448536269514726, math.Exp(-0.02-0.05*0.25*2/102); math.Abs(f-want) > 1e-15 {
+	if f, want := q[20]/1.6448536269514726, math.Exp(-0.02-0.06*0.25*2/102); math.Abs(f-want) > 1e-15 {
 		t.Errorf("factor %v, want %v", f, want)
 	}
 	if l.Acting() || l.Shift().Upper != 1 {
 		t.Error("a prior is no drift")
+	}
+}
+
+// Forecasts that are too wide by 10 %, and more so in wild times, give themselves away.
+func TestMeasure(t *testing.T) {
+	var m conformal.Measure
+	if _, err := m.Prior(); !errors.Is(err, forecast.ErrTooShort) {
+		t.Errorf("nothing seen: %v", err)
+	}
+	q := forecast.Normal(1, 1)
+	m.Add(&q, 1, math.NaN())
+	m.Add(&forecast.Quantiles{}, 1, 0)
+	m.Add(&q, 1, 2)
+	if _, err := m.Prior(); !errors.Is(err, forecast.ErrDegenerate) {
+		t.Errorf("one outcome: %v", err)
+	}
+	m = conformal.Measure{}
+	rng := rand.New(rand.NewPCG(9, 9))
+	for range 4 {
+		m.Series()
+		for i := range 40000 {
+			v := math.Exp(0.4 * math.Sin(float64(i)/40))
+			q := forecast.Normal(0.5, 1)
+			m.Add(&q, v, 0.5+math.Exp(-0.1-0.08*math.Log(v))*rng.NormFloat64())
+		}
+	}
+	p, err := m.Prior()
+	if err != nil || math.Abs(p.Spread+0.1) > 0.01 || math.Abs(p.Tilt+0.08) > 0.015 {
+		t.Errorf("%+v, %v, want about {-0.1 -0.08}", p, err)
 	}
 }
 

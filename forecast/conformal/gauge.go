@@ -78,7 +78,8 @@ func (g *gauge) persist(a *forecast.Archive) {
 		return
 	}
 	kept := g.recent.All()
-	if !slices.ContainsFunc(kept, func(v float64) bool { return !known(v) }) && len(kept) <= remembered {
+	bad := slices.ContainsFunc(kept, func(v float64) bool { return !known(v) })
+	if !bad && len(kept) <= remembered && g.count >= len(kept) && math.Abs(g.mean) <= 1000 {
 		g.sorted = append(g.sorted[:0], kept...)
 		slices.Sort(g.sorted)
 		return
