@@ -2,7 +2,8 @@ import { createReadStream, existsSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { FeedHealth, Series } from "../src/api/types.ts";
+import type { BacktestOrder, FeedHealth, Series } from "../src/api/types.ts";
+import { Desk, MODELS as LISTED, report } from "./backtests.ts";
 import { describeMarket, eventOf, iso, Market } from "./market.ts";
 
 // A stand-in for `foretick serve`, for work on the page only.
@@ -80,6 +81,8 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     if (score !== null) emit(market.id, "score", score);
     emit(market.id, "forecast", eventOf(market.id, issue));
   }, 100);
+  const desk = new Desk();
+  const work = setInterval(() => desk.work(), 400);
   const beat = setInterval(() => {
     for (const res of clients.keys()) res.write(status());
   }, 4000);
@@ -171,6 +174,32 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     } else problem(res, 404, "Not Found", "There is no such page.");
   };
 
+  const backtests = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    id: string | undefined,
+    what: string | undefined,
+  ): Promise<void> => {
+    const j = desk.jobs.find(j => j.id === id);
+    if (id === undefined && req.method === "POST") {
+      let body = "";
+      for await (const part of req) body += String(part);
+      const o = JSON.parse(body) as BacktestOrder;
+      if ((o.burn_in ?? 500) < 30)
+        problem(res, 422, "Unprocessable Entity", `burn-in of ${o.burn_in} bars: choose 30 to 1,000,000`);
+      else answer(res, desk.order(o));
+    } else if (id === undefined) answer(res, { items: desk.jobs });
+    else if (j === undefined) problem(res, 404, "Not Found", "there is no such backtest");
+    else if (req.method === "DELETE") {
+      desk.drop(id);
+      res.writeHead(204).end();
+    } else if (what === "report") answer(res, report(j));
+    else if (what === "report.html") {
+      res.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
+      res.end(`<!doctype html><title>Backtest</title><h1>Backtest ${j.id}</h1>`);
+    } else answer(res, j);
+  };
+
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     const url = new URL(req.url ?? "/", "http://x");
     const parts = url.pathname.split("/").filter(Boolean).map(decodeURIComponent);
@@ -216,7 +245,9 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
       const m = markets.find(m => m.id === parts[2]);
       if (m === undefined) problem(res, 404, "Not Found", `There is no series ${parts[2]}.`);
       else series(res, m, parts.slice(3), q);
-    } else if (parts[1] === "feeds") answer(res, { items: [health()] });
+    } else if (parts[1] === "models") answer(res, { items: LISTED });
+    else if (parts[1] === "backtests") void backtests(req, res, parts[2], parts[3]);
+    else if (parts[1] === "feeds") answer(res, { items: [health()] });
     else if (parts[1] === "quarantine") {
       const reasons = ["high below low", "time is not after the one before", "close is not a number"];
       const items = reasons.map((reason, i) => ({
@@ -242,6 +273,7 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     close: () => {
       clearInterval(timer);
       clearInterval(beat);
+      clearInterval(work);
       return new Promise<void>(r => {
         server.close(() => r());
         server.closeAllConnections();

@@ -1,16 +1,20 @@
 import { forgetKey, readKey } from "./key.ts";
 import type {
   Accuracy,
+  BacktestOrder,
   Bar,
   Calibration,
   FeedHealth,
   Forecast,
   Gap,
+  Job,
   LedgerEntry,
   LedgerHead,
+  Model,
   Page,
   Problem,
   Reject,
+  Report,
   Series,
   Status,
 } from "./types.ts";
@@ -30,7 +34,7 @@ export class ApiError extends Error {
   get advice(): string {
     if (this.status === 0) return "Is Foretick running, and can this device reach it? The page keeps trying.";
     if (this.status === 401) return "Enter the API key that Foretick was started with.";
-    if (this.status === 403) return "This key is not allowed to do that; ask for one with the read role.";
+    if (this.status === 403) return "This key is not allowed to do that; ask for one with the role for it.";
     if (this.status === 404) return "Choose another symbol, interval or model.";
     if (this.status === 429) return "Too many requests at once; wait a moment.";
     if (this.status >= 500) return "Look at Foretick's log and at /readyz. The page keeps trying.";
@@ -74,10 +78,12 @@ export function authorization(): Record<string, string> {
   return key === "" ? {} : { Authorization: `Bearer ${key}` };
 }
 
-async function get<T>(path: string, query: Query, signal?: AbortSignal): Promise<T> {
+/** Asks the API; an answer that is not OK is an ApiError, and a key that is refused is forgotten. */
+async function ask(path: string, query: Query, init: RequestInit, signal?: AbortSignal): Promise<Response> {
   let res: Response;
   try {
-    res = await fetch(address(path, query), { headers: authorization(), ...(signal ? { signal } : {}) });
+    const headers = { ...authorization(), ...(init.headers as Record<string, string> | undefined) };
+    res = await fetch(address(path, query), { ...init, headers, ...(signal ? { signal } : {}) });
   } catch (e) {
     if (signal?.aborted) throw e;
     throw new ApiError(0, "No answer", "Foretick does not answer.");
@@ -86,8 +92,17 @@ async function get<T>(path: string, query: Query, signal?: AbortSignal): Promise
     if (res.status === 401) forgetKey();
     throw await problemOf(res);
   }
-  return (await res.json()) as T;
+  return res;
 }
+
+const get = async <T>(path: string, query: Query, signal?: AbortSignal): Promise<T> =>
+  (await (await ask(path, query, {}, signal)).json()) as T;
+
+const backtest = (id: string, rest = ""): string => `/backtests/${encodeURIComponent(id)}${rest}`;
+
+/** The address of a finished backtest's report, as a page or as figures. */
+export const reportAddress = (id: string, as: "page" | "figures"): string =>
+  address(backtest(id, as === "page" ? "/report.html" : "/report"));
 
 const of = (series: string, rest = ""): string => `/series/${encodeURIComponent(series)}${rest}`;
 
@@ -116,6 +131,20 @@ export const api = {
     ),
   entry: (series: string, seq: number, signal?: AbortSignal) =>
     get<LedgerEntry>(of(series, `/ledger/entries/${seq}`), {}, signal),
+  models: (signal?: AbortSignal) => get<{ items: Model[] }>("/models", {}, signal),
+  backtests: (signal?: AbortSignal) => get<{ items: Job[] }>("/backtests", {}, signal),
+  backtest: (id: string, signal?: AbortSignal) => get<Job>(backtest(id), {}, signal),
+  order: async (o: BacktestOrder): Promise<Job> => {
+    const init = { method: "POST", body: JSON.stringify(o), headers: { "Content-Type": "application/json" } };
+    return (await (await ask("/backtests", {}, init)).json()) as Job;
+  },
+  /** Cancels a backtest that waits or runs, forgets one that has ended. */
+  drop: async (id: string): Promise<void> => {
+    await ask(backtest(id), {}, { method: "DELETE" });
+  },
+  report: (id: string, signal?: AbortSignal) => get<Report>(backtest(id, "/report"), {}, signal),
+  reportBlob: async (id: string, as: "page" | "figures"): Promise<Blob> =>
+    (await ask(backtest(id, as === "page" ? "/report.html" : "/report"), {}, {})).blob(),
   feeds: (signal?: AbortSignal) => get<{ items: FeedHealth[] }>("/feeds", {}, signal),
   quarantine: (limit: number, signal?: AbortSignal) =>
     get<{ items: Reject[]; total: number }>("/quarantine", { limit }, signal),

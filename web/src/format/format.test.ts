@@ -34,7 +34,7 @@ describe("numbers", () => {
     [1, "1.00"],
     [0.0512, "0.051"],
     [0.0021, "0.0021"],
-    [0.00007, "less than 0.0001"],
+    [0.00007, "< 0.0001"],
     [undefined, "–"],
   ])("chance(%s) is %s", (v, want) => {
     expect(chance(v)).toBe(want);

@@ -76,7 +76,7 @@ export function odds(v: Maybe): string {
 /** A p-value: what is very small has no digits worth reading. */
 export function chance(v: Maybe): string {
   if (!known(v)) return MISSING;
-  if (v < 0.0001) return "less than 0.0001";
+  if (v < 0.0001) return "< 0.0001";
   return fixed(v, v < 0.01 ? 4 : v < 0.1 ? 3 : 2);
 }
 

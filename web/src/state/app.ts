@@ -117,7 +117,7 @@ export class App {
     view: () => this.view.value,
     combined: () => this.combined.value,
     signal: () => this.#abort.signal,
-    watched: () => !document.hidden,
+    watched: () => this.#watched,
     failed: (e, signal) => this.#failed(e, signal),
   });
   /** The model that is made of others. */
@@ -160,7 +160,8 @@ export class App {
       written = location.search;
       const v = parseView(written);
       place = placeOf(v);
-      this.look({ series: v.series, model: v.model, horizon: v.horizon });
+      const { series, model, horizon } = v.page === "live" && v.series !== "" ? v : this.view.value;
+      this.look({ page: v.page, ids: v.ids, series, model, horizon });
     });
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return;
@@ -213,10 +214,12 @@ export class App {
   }
 
   /** Changes what is looked at. */
-  look(change: Partial<Pick<View, "series" | "model" | "horizon">>): void {
+  look(change: Partial<Pick<View, "page" | "ids" | "series" | "model" | "horizon">>): void {
     const before = this.view.value;
-    this.view.value = { ...before, ...change };
-    this.#settleView(this.view.value.series);
+    batch(() => {
+      this.view.value = { ...before, ...change };
+      this.#settleView(this.view.value.series);
+    });
     const after = this.view.value;
     if (before.series !== after.series) {
       this.view.value = { ...after, range: { kind: "last", bars: spanOf(after) } };
@@ -228,12 +231,25 @@ export class App {
       void this.#loadForecasts(this.#abort.signal).catch(e => this.#failed(e, this.#abort.signal));
       void this.loadAccuracy();
       void this.slow.load();
+    } else if (before.page !== after.page) {
+      void this.loadAccuracy();
+      void this.slow.load();
     }
   }
 
   /** Changes how it is looked at. */
   show(change: Partial<Pick<View, "theme" | "units" | "range">>): void {
     this.view.value = { ...this.view.value, ...change };
+  }
+
+  /** Asks for a key when that is what an error is about. */
+  askKey(e: unknown): boolean {
+    if (!(e instanceof ApiError) || e.status !== 401) return false;
+    // Several calls may be refused at once: the first one says why.
+    this.needKey.value = this.#hadKey ? "refused" : this.needKey.value || "missing";
+    this.#hadKey = false;
+    this.#stream?.close();
+    return true;
   }
 
   useKey(key: string): void {
@@ -276,13 +292,18 @@ export class App {
   async loadAccuracy(): Promise<void> {
     const { series, horizon } = this.view.value;
     const signal = this.#abort.signal;
-    if (series === "" || document.hidden) return;
+    if (series === "" || !this.#watched) return;
     try {
       const a = await api.accuracy(series, horizon, signal);
       if (series === this.view.value.series && horizon === this.view.value.horizon) this.accuracy.value = a;
     } catch (e) {
       this.#failed(e, signal);
     }
+  }
+
+  /** Whether anyone sees the live page. */
+  get #watched(): boolean {
+    return !document.hidden && this.view.value.page === "live";
   }
 
   async #again(signal: AbortSignal): Promise<void> {
@@ -503,12 +524,7 @@ export class App {
     if (signal.aborted) return;
     const p = e instanceof ApiError ? e : new ApiError(-1, "The page failed", String(e));
     this.loading.value = false;
-    if (p.status === 401) {
-      this.needKey.value = this.#hadKey ? "refused" : "missing";
-      this.#hadKey = false;
-      this.#stream?.close();
-      return;
-    }
+    if (this.askKey(p)) return;
     this.problem.value = p;
     // Without a stream nothing would bring the page back by itself.
     if (this.#stream === undefined || this.#stream.state === "closed") {
@@ -519,5 +535,6 @@ export class App {
   #hadKey = readKey() !== "";
 }
 
-const placeOf = (v: View): string => `${v.series}|${v.model}|${v.horizon}`;
+const placeOf = (v: View): string =>
+  v.page === "backtests" ? `backtests ${v.ids}` : `${v.series}|${v.model}|${v.horizon}`;
 const spanOf = (v: View): number => (v.range.kind === "last" ? v.range.bars : 140);

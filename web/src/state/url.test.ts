@@ -23,6 +23,28 @@ describe("the view in the address", () => {
   });
 
   it.each([
+    [{ page: "backtests" }, "?view=backtests"],
+    [{ page: "backtests", ids: ["b65f3"] }, "?view=backtests&id=b65f3"],
+    [{ page: "backtests", ids: ["b1", "b2"], theme: "dark" }, "?view=backtests&id=b1,b2&theme=dark"],
+  ] as [Partial<View>, string][])("%j is shared as %s", (change, want) => {
+    const view = { ...DEFAULT_VIEW, ...change };
+    expect(formatView(view)).toBe(want);
+    expect(parseView(want)).toEqual(view);
+  });
+
+  it("leaves the live page's place out of a backtest's address", () => {
+    expect(formatView({ ...DEFAULT_VIEW, page: "backtests", series: "sim:A@1s", horizon: 3 })).toBe(
+      "?view=backtests",
+    );
+  });
+
+  it("takes no strange ids, none twice and not too many", () => {
+    expect(parseView("?view=backtests&id=b1,../x,b1,,b2").ids).toEqual(["b1", "b2"]);
+    expect(parseView("?view=backtests&id=1,2,3,4,5,6,7,8").ids).toHaveLength(6);
+    expect(parseView("?view=live&id=b1").ids).toEqual([]);
+  });
+
+  it.each([
     "?h=0",
     "?h=-1",
     "?h=1.5",
@@ -35,6 +57,7 @@ describe("the view in the address", () => {
     "?range=200-100",
     "?range=x",
     "?unknown=1",
+    "?view=nothing",
   ])("%s falls back to the usual", search => {
     expect(parseView(search)).toEqual(DEFAULT_VIEW);
   });

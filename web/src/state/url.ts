@@ -6,7 +6,13 @@ export type Range = { kind: "last"; bars: number } | { kind: "between"; from: nu
 export type Theme = "auto" | "light" | "dark";
 export type Units = "price" | "percent" | "absolute";
 
+/** The live page, or the backtests. */
+export type PageName = "live" | "backtests";
+
 export interface View {
+  page: PageName;
+  /** Backtests that are looked at: one, or several to compare. */
+  ids: readonly string[];
   series: string;
   model: string;
   horizon: number;
@@ -17,7 +23,12 @@ export interface View {
 
 export const DEFAULT_BARS = 140;
 
+/** At most as many backtests are compared. */
+export const MAX_COMPARED = 6;
+
 export const DEFAULT_VIEW: View = {
+  page: "live",
+  ids: [],
   series: "",
   model: "",
   horizon: 1,
@@ -32,7 +43,11 @@ export function parseView(search: string): View {
   const horizon = Number(q.get("h") ?? "1");
   const theme = q.get("theme");
   const units = q.get("units");
+  const page = q.get("view") === "backtests" ? "backtests" : "live";
+  const ids = (q.get("id") ?? "").split(",").filter(id => /^[\w-]{1,40}$/.test(id));
   return {
+    page,
+    ids: page === "live" ? [] : [...new Set(ids)].slice(0, MAX_COMPARED),
     series: q.get("series") ?? "",
     model: q.get("model") ?? "",
     horizon: Number.isInteger(horizon) && horizon >= 1 && horizon <= 1000 ? horizon : 1,
@@ -63,6 +78,13 @@ export function formatView(v: View): string {
       `${k}=${encodeURIComponent(value).replace(/%3A/g, ":").replace(/%40/g, "@").replace(/%2F/g, "/")}`,
     );
   };
+  if (v.page === "backtests") {
+    // What the live page looks at is no part of a backtest.
+    put("view", v.page);
+    if (v.ids.length > 0) q.push(`id=${v.ids.map(encodeURIComponent).join(",")}`);
+    if (v.theme !== "auto") put("theme", v.theme);
+    return `?${q.join("&")}`;
+  }
   if (v.series !== "") put("series", v.series);
   if (v.model !== "") put("model", v.model);
   if (v.horizon !== 1) put("h", String(v.horizon));

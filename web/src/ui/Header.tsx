@@ -1,19 +1,28 @@
 import { age, moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
-import type { Theme } from "../state/url.ts";
+import { formatView, type PageName, type Theme } from "../state/url.ts";
 import { Mark } from "./Mark.tsx";
 import { championFirst } from "./Models.tsx";
 import { Segments, Select } from "./Picker.tsx";
 
 /** What is looked at, and how the page stands to its data. */
 export function Header({ app }: { app: App }) {
-  const series = app.series.value;
+  const live = app.view.value.page === "live";
+  const series = live ? app.series.value : null;
   return (
     <header class="top">
       <a class="brand" href="/">
         <Mark />
         <span>Foretick</span>
       </a>
+      <nav class="pages" aria-label="Pages">
+        <Go app={app} page="live">
+          Live
+        </Go>
+        <Go app={app} page="backtests">
+          Backtests
+        </Go>
+      </nav>
       {series !== null && (
         <>
           <Instruments app={app} />
@@ -34,7 +43,7 @@ export function Header({ app }: { app: App }) {
       <div class="state">
         {series?.instrument.simulated && <span class="badge simulated">SIMULATED</span>}
         {series?.mode === "replay" && <span class="badge replay">REPLAY</span>}
-        <ConnectionLight app={app} />
+        {live && <ConnectionLight app={app} />}
         <Segments
           label="Theme"
           quiet
@@ -48,6 +57,25 @@ export function Header({ app }: { app: App }) {
         />
       </div>
     </header>
+  );
+}
+
+/** A link to a page of this dashboard; the stream and what is loaded stay. */
+function Go({ app, page, children }: { app: App; page: PageName; children: string }) {
+  const view = app.view.value;
+  const to = { page, ids: [] };
+  return (
+    <a
+      href={formatView({ ...view, ...to }) || "/"}
+      aria-current={view.page === page ? "page" : undefined}
+      onClick={e => {
+        if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+        e.preventDefault();
+        app.look(to);
+      }}
+    >
+      {children}
+    </a>
   );
 }
 

@@ -2,7 +2,7 @@ import type { App } from "../state/app.ts";
 
 /** What must not be overlooked: simulated prices, a replay, an open door, an error. */
 export function Notices({ app }: { app: App }) {
-  const series = app.series.value;
+  const series = app.view.value.page === "live" ? app.series.value : null;
   const problem = app.problem.value;
   const { ready, reason } = app.ready.value;
   return (

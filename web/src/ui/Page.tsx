@@ -1,4 +1,6 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import type { Series } from "../api/types.ts";
+import type Backtests from "../backtests/Backtests.tsx";
 import { Chart } from "../chart/Chart.tsx";
 import type { App } from "../state/app.ts";
 import { AccuracyTable } from "./Accuracy.tsx";
@@ -17,8 +19,13 @@ import { Verdict } from "./Verdict.tsx";
 /** The page. */
 export function Page({ app }: { app: App }) {
   const series = app.series.value;
-  const { theme } = app.view.value;
-  const name = series === null ? "Foretick" : `${series.instrument.symbol} ${series.interval} · Foretick`;
+  const { theme, page } = app.view.value;
+  const name =
+    page === "backtests"
+      ? "Backtests · Foretick"
+      : series === null
+        ? "Foretick"
+        : `${series.instrument.symbol} ${series.interval} · Foretick`;
   useEffect(() => {
     document.title = name;
   }, [name]);
@@ -28,38 +35,20 @@ export function Page({ app }: { app: App }) {
   return (
     <>
       <a class="skip" href="#main">
-        Skip to the chart
+        Skip to the content
       </a>
       <Header app={app} />
       <Notices app={app} />
       <main id="main" tabIndex={-1}>
-        <h1 class="sr-only">Foretick: live prices, forecasts and how they did</h1>
-        {series === null ? (
-          <Empty app={app} />
+        {page === "backtests" ? (
+          <>
+            <h1 class="sr-only">Foretick: backtests</h1>
+            <Later app={app} />
+          </>
         ) : (
           <>
-            <div class="stage">
-              <Chart key={series.id} app={app} series={series} />
-              <div class="side">
-                <Prediction app={app} series={series} />
-                <Verdict app={app} />
-              </div>
-            </div>
-            <AccuracyTable app={app} series={series} />
-            <CalibrationPanel app={app} series={series} />
-            <div class={app.combined.value === "" ? "" : "pair uneven"}>
-              <Models app={app} series={series} />
-              {app.combined.value !== "" && <MadeOf app={app} series={series} />}
-            </div>
-            <div class="pair">
-              <Recent app={app} series={series} />
-              <div class="cards">
-                <Feeds app={app} />
-                <Ledger app={app} />
-                <Gaps app={app} />
-                <Quarantine app={app} />
-              </div>
-            </div>
+            <h1 class="sr-only">Foretick: live prices, forecasts and how they did</h1>
+            {series === null ? <Empty app={app} /> : <Live app={app} series={series} />}
           </>
         )}
       </main>
@@ -77,6 +66,56 @@ export function Page({ app }: { app: App }) {
       <Inspector app={app} />
       <EvidenceDialog app={app} />
     </>
+  );
+}
+
+/** The live page. */
+function Live({ app, series }: { app: App; series: Series }) {
+  return (
+    <>
+      <div class="stage">
+        <Chart key={series.id} app={app} series={series} />
+        <div class="side">
+          <Prediction app={app} series={series} />
+          <Verdict app={app} />
+        </div>
+      </div>
+      <AccuracyTable app={app} series={series} />
+      <CalibrationPanel app={app} series={series} />
+      <div class={app.combined.value === "" ? "" : "pair uneven"}>
+        <Models app={app} series={series} />
+        {app.combined.value !== "" && <MadeOf app={app} series={series} />}
+      </div>
+      <div class="pair">
+        <Recent app={app} series={series} />
+        <div class="cards">
+          <Feeds app={app} />
+          <Ledger app={app} />
+          <Gaps app={app} />
+          <Quarantine app={app} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** A part of the page that is fetched when it is first looked at. */
+function Later({ app }: { app: App }) {
+  const [Part, setPart] = useState<typeof Backtests | null>(null);
+  const [problem, setProblem] = useState(false);
+  useEffect(() => {
+    import("../backtests/Backtests.tsx").then(
+      m => setPart(() => m.default),
+      () => setProblem(true),
+    );
+  }, []);
+  if (Part !== null) return <Part app={app} />;
+  return (
+    <section class="panel empty">
+      <p class="muted">
+        {problem ? "This part of the page could not be fetched. Reload the page." : "Loading…"}
+      </p>
+    </section>
   );
 }
 

@@ -1,6 +1,7 @@
 import type { ModelAccuracy } from "../api/types.ts";
 import type { App } from "../state/app.ts";
 
+/** A sign for every verdict, so that colour is never alone. */
 const SIGN: Record<string, string> = {
   not_judged_yet: "…",
   better_than_naive: "▲",
@@ -11,12 +12,18 @@ const SIGN: Record<string, string> = {
 /** The model that every other is compared with. */
 export const NAIVE = "naive";
 
-/** A verdict in words behind a sign, so that colour is never alone. */
+/** A verdict in words, behind its sign. */
 export function Words({ m }: { m: ModelAccuracy }) {
-  if (m.model === NAIVE) return <>the yardstick itself</>;
+  return <Said model={m.model} code={m.verdict.code} text={m.verdict.text} />;
+}
+
+/** The same of parts; without a text the code is put into words. */
+export function Said({ model, code, text }: { model: string; code: string; text?: string }) {
+  if (model === NAIVE) return <>the yardstick itself</>;
+  const words = text ?? (code === "no_skill" ? "no skill shown" : code.replaceAll("_", " "));
   return (
     <>
-      <span aria-hidden="true">{SIGN[m.verdict.code] ?? "…"}</span> {m.verdict.text}
+      <span aria-hidden="true">{SIGN[code] ?? "…"}</span> {words}
     </>
   );
 }

@@ -165,7 +165,7 @@ describe("components", () => {
       "better than naive",
       "Evidence now8,213 to 1",
       "14,814 to 1",
-      "less than 0.0001",
+      "< 0.0001",
       "1,203",
       "+0.00123",
       "less than 0.01 to 1",
