@@ -15,6 +15,9 @@ import (
 	"github.com/foretick/foretick/forecast/conformal"
 )
 
+// daily is a prior of the size that pools of daily forecasts need.
+var daily = conformal.Prior{Spread: -0.02, Tilt: -0.06}
+
 // series is a simulated one: steps that are normal, and outcomes that are sums of
 // the next h of them.
 type series struct {
@@ -189,7 +192,7 @@ func TestProperties(t *testing.T) {
 		h := rapid.IntRange(1, 7).Draw(t, "horizon")
 		o := conformal.Options{Origins: rapid.SampledFrom([]int{0, 1, 50}).Draw(t, "origins")}
 		if rapid.Bool().Draw(t, "prior") {
-			o.Prior = conformal.Daily()
+			o.Prior = daily
 		}
 		value := rapid.OneOf(rapid.Float64Range(-3, 3), rapid.Float64(), rapid.SampledFrom([]float64{0, math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, -math.MaxFloat64, 1e-320}))
 		l, other := conformal.New(h, o), conformal.New(h, o)
@@ -264,7 +267,7 @@ func again(t interface{ Fatal(...any) }, l *conformal.Layer, h int, o conformal.
 
 // A long run from an archive in the middle says the same to the last bit.
 func TestPersist(t *testing.T) {
-	o := conformal.Options{Prior: conformal.Daily()}
+	o := conformal.Options{Prior: daily}
 	l := conformal.New(5, o)
 	s := newSeries(4, 5)
 	var back *conformal.Layer
@@ -352,7 +355,7 @@ func spoilt(b []byte, i int, word uint64) []byte {
 // The prior, by hand: the first origins have the factor exp(-0.02) but for the
 // tilt, which begins at 0.
 func TestPrior(t *testing.T) {
-	l := conformal.New(1, conformal.Options{Prior: conformal.Daily()})
+	l := conformal.New(1, conformal.Options{Prior: daily})
 	q := forecast.Normal(1, 1)
 	l.Adjust(&q, 2)
 	want := forecast.Normal(1, math.Exp(-0.02))
@@ -462,7 +465,7 @@ func TestTiesSayNothing(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	l := conformal.New(5, conformal.Options{Prior: conformal.Daily()})
+	l := conformal.New(5, conformal.Options{Prior: daily})
 	s := newSeries(2, 5)
 	run(l, s, 4000, func(int) (lower, upper float64) { return 1.5, 1.5 })
 	i := 0
@@ -482,7 +485,7 @@ func BenchmarkLayer(b *testing.B) {
 		stretch float64
 	}{{"calm", 1}, {"acting", 1.5}} {
 		b.Run(c.name, func(b *testing.B) {
-			l := conformal.New(1, conformal.Options{Prior: conformal.Daily()})
+			l := conformal.New(1, conformal.Options{Prior: daily})
 			_, came := run(l, newSeries(2, 1), 4000, func(int) (lower, upper float64) { return c.stretch, c.stretch })
 			b.ReportAllocs()
 			i := 0

@@ -15,17 +15,6 @@ type Prior struct {
 	Spread, Tilt float64 // from -1 to 1
 }
 
-// Daily is what the pool of package auto needs on daily bars. A mean of the quantiles
-// of experts that differ tends to be wider than the truth (Gneiting & Ranjan 2013,
-// "Combining predictive distributions", prove it for means of probabilities), and
-// this one is widest after wild weeks. No series alone can show it: 0.6 points of
-// coverage are less than chance does to 2,000 outcomes. Over 45 series t is 7.5
-// for the width and 3.9 for the tilt at horizon 1, outcomes counted as independent,
-// which those of one market are not. [Measure] gives (-0.030, -0.037) at horizon 1
-// and (-0.019, -0.072) at horizon 5, and this lies between. Other intervals and
-// longer horizons were not measured.
-func Daily() Prior { return Prior{Spread: -0.02, Tilt: -0.06} }
-
 func (p Prior) valid() bool { return math.Abs(p.Spread) <= 1 && math.Abs(p.Tilt) <= 1 }
 
 // factor is that of the distances at relative volatility x, 1 without a prior.
