@@ -110,6 +110,15 @@ func chance(v float64) string {
 	return fixed(v, 2)
 }
 
+// pValue writes a p-value with its name.
+func pValue(v float64) string {
+	s := chance(v)
+	if strings.HasPrefix(s, "<") {
+		return "p " + s
+	}
+	return "p = " + s
+}
+
 // evidence writes an e-value, never rounded up.
 func evidence(v float64) string {
 	switch {

@@ -178,7 +178,7 @@ func (v *view) tiles(list []standing, best *standing) []tile {
 	if p := best.pooled; p != nil && best.model != score.Naive {
 		evidenceTile = tile{"Evidence", fmt.Sprintf("%d of %d", p.Discoveries, p.Series), "series differ from naive after correction"}
 	} else if r := best.result; r != nil && best.model != score.Naive {
-		evidenceTile = tile{"Evidence", evidence(float64(r.EValue)), "e-value at the end; a verdict needs 20"}
+		evidenceTile = tile{"Evidence", evidence(float64(r.EValue)), "e-value at the end; a verdict needs 20 at some time"}
 	}
 	over := "CRPS below naive’s"
 	if best.pooled != nil {
@@ -198,7 +198,7 @@ func evidenceWords(best *standing, groups []*group) (says []template.HTML) {
 	if r := best.result; r != nil {
 		says = append(says, say("%s", r.detail().Why))
 		if p := float64(r.DMP); finite(p) {
-			says = append(says, say("Looked at once, at the end of a walk whose length was set beforehand, the Diebold-Mariano test gives a p-value of %s.", chance(p)))
+			says = append(says, say("Looked at once, at the end of a walk whose length was set beforehand, the Diebold-Mariano test gives %s.", pValue(p)))
 		}
 		return says
 	}

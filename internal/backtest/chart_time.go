@@ -145,11 +145,16 @@ func (v *view) fan(title string, bars []FanBar) template.HTML {
 	if !(high > low) {
 		return ""
 	}
-	const left, right, top, bottom = 48.0, 352.0, 8.0, 168.0
+	const left, top, bottom = 48.0, 8.0, 168.0
+	width := 360.0
+	if v.Many {
+		width = 280
+	}
+	right := width - 8
 	pad := 0.04 * (high - low)
 	y := scale{low - pad, high + pad, bottom, top}
 	from, to := moment(bars[0].At), moment(bars[len(bars)-1].At)
-	d := v.draw(360, 186, title, fmt.Sprintf("%d targets from %s to %s; %d of %d closes lay inside the 90 %% interval.", len(bars), from, to, inside, known))
+	d := v.draw(width, 186, title, fmt.Sprintf("%d targets from %s to %s; %d of %d closes lay inside the 90 %% interval.", len(bars), from, to, inside, known))
 	ticks := y.ticks(4)
 	for _, t := range ticks {
 		d.path("grid", segment(left, y.at(t), right, y.at(t)))

@@ -139,6 +139,9 @@ func newView(r *Report) *view {
 	}
 	for i, w := range v.Walked {
 		s := section{ID: fmt.Sprintf("s%d", i+1), Label: v.label(w), Walked: w, Open: !v.Many}
+		if !strings.Contains(string(w.Series), s.Label) {
+			s.Short = w.File
+		}
 		for _, g := range groups {
 			if g.walked == w {
 				s.Horizons = append(s.Horizons, v.lap(g))

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +24,7 @@ const dayLong = market.Time(86_400_000_000)
 
 // report is a made-up report: model m's CRPS is gains[m] below that of naive, which
 // comes first, on every series, a bit more on each than on the one before.
-func report(series int, horizons []int, models []string, gains []float64) *backtest.Report {
+func report(series, dots int, horizons []int, models []string, gains []float64) *backtest.Report {
 	r := &backtest.Report{Protocol: backtest.Protocol{Spec: backtest.Spec{Models: models, BurnIn: 500, Refit: 20, Horizons: horizons},
 		Version: "9.9", CRPS: "as ever", Digest: "abc123", Created: market.TimeOf(noon)}}
 	for s := range series {
@@ -39,7 +38,7 @@ func report(series int, horizons []int, models []string, gains []float64) *backt
 				}
 				x := backtest.Result{Series: id, File: r.Series[s].File, Model: name, Horizon: h, N: 1999, CRPS: backtest.Number(0.9 * (1 - gain)),
 					Skill: backtest.Number(gain), Coverage90: 0.901, Width90: 3, Coverage90ByRegime: [3]backtest.Number{0.89, 0.9, 0.93},
-					MAE: 1.5, MASE: 0.9, DMP: 0.03, EValue: 25, Verdict: score.BetterThanNaive, Detail: detail(gain, m == len(models)-1 && h == horizons[0])}
+					MAE: 1.5, MASE: 0.9, DMP: 0.03, EValue: 25, Verdict: score.BetterThanNaive, Detail: detail(gain, m == len(models)-1 && h == horizons[0], dots)}
 				if gain <= 0 {
 					x.Verdict, x.EValue, x.DMP = score.NoSkill, 0.7, 0.4
 				}
@@ -60,7 +59,7 @@ func report(series int, horizons []int, models []string, gains []float64) *backt
 	return r
 }
 
-func detail(gain float64, lead bool) *backtest.Detail {
+func detail(gain float64, lead bool, dots int) *backtest.Detail {
 	d := &backtest.Detail{Why: "The evidence is what it is.", IntervalScore: 4}
 	for i, p := range forecast.Probabilities {
 		d.Reliability = append(d.Reliability, backtest.Number(p+0.01*math.Sin(float64(i))))
@@ -68,7 +67,7 @@ func detail(gain float64, lead bool) *backtest.Detail {
 	for i := range 20 {
 		d.PIT = append(d.PIT, 90+i)
 	}
-	for i := range 120 {
+	for i := range dots {
 		d.Curve = append(d.Curve, backtest.CurveDot{At: market.Time(i) * 20 * dayLong, Skill: backtest.Number(gain + 0.01*math.Cos(float64(i))), Recent: backtest.Number(gain + 0.03*math.Sin(float64(i)))})
 	}
 	for i := 0; lead && i < 20; i++ {
@@ -83,8 +82,15 @@ func detail(gain float64, lead bool) *backtest.Detail {
 
 var fiveModels = []string{"naive", "ewma", "garch", "rangevol", "auto"}
 
-func sample(series int) *backtest.Report {
-	return report(series, []int{1, 5}, fiveModels, []float64{0, -0.02, 0.004, 0.01, 0.02})
+func sample(series int) *backtest.Report { return large(series, 20) }
+
+func large(series, dots int) *backtest.Report {
+	return report(series, dots, []int{1, 5}, fiveModels, []float64{0, -0.02, 0.004, 0.01, 0.02})
+}
+
+// small is a report of three models at one horizon.
+func small(series int) *backtest.Report {
+	return report(series, 20, []int{1}, []string{"naive", "garch", "auto"}, []float64{0, -0.02, 0.02})
 }
 
 func render(t testing.TB, r *backtest.Report) string {
@@ -102,18 +108,29 @@ type document struct {
 	elements map[string]int
 }
 
-// outside matches what would ask another host or run a program.
-var outside = regexp.MustCompile(`(?i)https?:|<script|<link|<iframe|<img|@import|url\(|\son\w+=|javascript:`)
+// outside is what would ask another host or run a program.
+var outside = []string{"http:", "https:", "<script", "<link", "<iframe", "<img", "@import", "url(", "javascript:"}
 
-var notNumbers = regexp.MustCompile(`\b(NaN|Inf|null|undefined)\b|%!`)
+// notNumbers is how figures come out that nobody formatted.
+var notNumbers = []string{"NaN", "+Inf", "-Inf", ">Inf", " Inf ", "null", "undefined", "%!"}
+
+// found returns the first of the words that the page holds.
+func found(page string, words []string) string {
+	for _, w := range words {
+		if strings.Contains(page, w) {
+			return w
+		}
+	}
+	return ""
+}
 
 // read checks what holds for every page and returns what this one says.
 func read(t testing.TB, page string) document {
 	t.Helper()
-	if m := outside.FindString(page); m != "" {
+	if m := found(page, outside); m != "" {
 		t.Errorf("the page holds %q", m)
 	}
-	if m := notNumbers.FindString(page); m != "" {
+	if m := found(page, notNumbers); m != "" {
 		t.Errorf("the page says %q", m)
 	}
 	doc := document{elements: map[string]int{}}
@@ -139,6 +156,9 @@ func read(t testing.TB, page string) document {
 			attrs := map[string]string{}
 			for _, a := range x.Attr {
 				attrs[a.Name.Local] = a.Value
+				if strings.HasPrefix(a.Name.Local, "on") {
+					t.Errorf("%s has a handler %s", name, a.Name.Local)
+				}
 			}
 			if id := attrs["id"]; id != "" {
 				if ids[id] {
@@ -155,7 +175,7 @@ func read(t testing.TB, page string) document {
 				named[href[1:]] = name
 			}
 			switch {
-			case regexp.MustCompile(`^h[1-6]$`).MatchString(name):
+			case len(name) == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6':
 				next := int(name[1] - '0')
 				if next > level+1 {
 					t.Errorf("h%d follows h%d", next, level)
@@ -213,7 +233,7 @@ func (d *document) wants(t testing.TB, list ...string) {
 func TestPageNamesEverything(t *testing.T) {
 	for _, n := range []int{1, 2, 45} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			r := sample(n)
+			r := large(n, 120)
 			page := render(t, r)
 			doc := read(t, page)
 			doc.wants(t, fiveModels...)
@@ -262,7 +282,7 @@ func TestPageSays(t *testing.T) {
 		never  []string
 	}{
 		"one series, better": {func() *backtest.Report { return sample(1) },
-			[]string{"Backtest of file:S00@1d", "Better than naive: auto had the lowest CRPS, 2.0 % below naive’s, more than luck explains", "The evidence is what it is", "p-value of 0.030", "90.1 % held the outcome, as promised", "about as good as naive’s", "Not below naive’s CRPS: ewma (−2.0 %)"},
+			[]string{"Backtest of file:S00@1d", "Better than naive: auto had the lowest CRPS, 2.0 % below naive’s, more than luck explains", "The evidence is what it is", "gives p = 0.030", "90.1 % held the outcome, as promised", "about as good as naive’s", "Not below naive’s CRPS: ewma (−2.0 %)"},
 			[]string{"All series together", "Left out", "kept silent"}},
 		"one series, no skill": {func() *backtest.Report {
 			r := sample(1)
@@ -274,7 +294,7 @@ func TestPageSays(t *testing.T) {
 			r.Results[4].Verdict = score.NotJudgedYet
 			return r
 		}, []string{"Not judged yet: auto had the lowest CRPS"}, nil},
-		"nothing beats naive": {func() *backtest.Report { return report(1, []int{1}, fiveModels, none) },
+		"nothing beats naive": {func() *backtest.Report { return report(1, 20, []int{1}, fiveModels, none) },
 			[]string{"No skill shown: no model had a lower CRPS than naive", "Not below naive’s CRPS: ewma (−2.0 %), garch (−0.4 %)", "1 bar ahead: naive lowest"}, []string{"may explain"}},
 		"several series": {func() *backtest.Report { return sample(3) },
 			[]string{"Backtest of 3 series", "auto had the lowest CRPS, 2.0 % below naive’s; on 2 of 3 series the evidence that it differs outlasts", "better than naive on 3", "It lost to naive on none", "(90 % model confidence set): auto", "furthest from 90 % it was 87.0 %", "▼ worse on 3", "S00 −2.00"}, nil},
@@ -322,7 +342,7 @@ func TestPageSays(t *testing.T) {
 			r := sample(8)
 			r.Series[1].Simulated = true
 			return r
-		}, []string{"Simulated data", "not a market: file:S01@1d. They count"}, nil},
+		}, []string{"Simulated data", "not a market: file:S01@1d. The figures over all series include that"}, nil},
 		"silence": {func() *backtest.Report {
 			r := sample(2)
 			r.Results[2].Abstained, r.Results[2].N, r.Results[2].Detail.Reason = 700, 1299, "the window is too short"
@@ -385,7 +405,7 @@ func TestPageEscapes(t *testing.T) {
 		},
 		"texts": func(r *backtest.Report) {
 			r.Protocol.Version, r.Protocol.CRPS, r.Protocol.Digest, r.Protocol.Note = evil, evil, evil, evil
-			r.Results[4].Abstained, r.Results[4].Detail.Reason, r.Results[4].Detail.Why = 1, evil, evil
+			r.Results[2].Abstained, r.Results[2].Detail.Reason, r.Results[2].Detail.Why = 1, evil, evil
 			r.Series[0].Head = evil
 		},
 		"file": func(r *backtest.Report) {
@@ -395,9 +415,9 @@ func TestPageEscapes(t *testing.T) {
 			r.Series[0].File, r.Series[0].Skipped = evil, evil
 		},
 	} {
-		for _, n := range []int{1, 2, 9} {
+		for _, n := range []int{1, 2, 7} {
 			t.Run(fmt.Sprintf("%s of %d", name, n), func(t *testing.T) {
-				r := sample(n)
+				r := small(n)
 				change(r)
 				doc := read(t, render(t, r))
 				if doc.elements["script"] > 0 {
@@ -429,18 +449,15 @@ func TestPageOfAnyReport(t *testing.T) {
 		number := rapid.Custom(func(t *rapid.T) backtest.Number {
 			return backtest.Number(rapid.OneOf(rapid.Float64Range(-2, 2), rapid.Float64(), rapid.SampledFrom([]float64{0, math.NaN(), math.Inf(1), math.Inf(-1), 1e300, -1e300, 5e-324})).Draw(t, "number"))
 		})
-		r := sample(rapid.SampledFrom([]int{1, 2, 8}).Draw(t, "series"))
+		r := small(rapid.SampledFrom([]int{1, 2, 7}).Draw(t, "series"))
 		some := func(name string, p *backtest.Number) {
 			if rapid.IntRange(0, 3).Draw(t, name) == 0 {
 				*p = number.Draw(t, name)
 			}
 		}
 		for i := range r.Results {
-			if i%3 > 0 {
-				continue
-			}
 			x := &r.Results[i]
-			for _, p := range []*backtest.Number{&x.CRPS, &x.Coverage90, &x.Width90, &x.Coverage90ByRegime[1], &x.MAE, &x.Skill, &x.DMP, &x.EValue, &x.Detail.Reliability[3], &x.Detail.Curve[7].Skill, &x.Detail.Curve[119].Recent} {
+			for _, p := range []*backtest.Number{&x.CRPS, &x.Coverage90, &x.Width90, &x.Coverage90ByRegime[1], &x.MAE, &x.Skill, &x.DMP, &x.EValue, &x.Detail.Reliability[3], &x.Detail.Curve[7].Skill, &x.Detail.Curve[19].Recent} {
 				some("figure", p)
 			}
 			if len(x.Detail.Best) > 0 {
@@ -458,7 +475,7 @@ func TestPageOfAnyReport(t *testing.T) {
 		if err := r.HTML(&b); err != nil {
 			t.Fatal(err)
 		}
-		if m := notNumbers.FindString(b.String()); m != "" {
+		if m := found(b.String(), notNumbers); m != "" {
 			t.Fatalf("the page says %q", m)
 		}
 		for d := xml.NewDecoder(&b); ; {
