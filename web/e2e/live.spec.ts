@@ -145,8 +145,65 @@ describe("the dashboard over a live market", { timeout: 240_000 }, () => {
     const shown = await page.locator("#models tbody tr[data-model]").count();
     assert.equal(shown, api.models.length);
     assert.equal(await page.locator('#models tr[data-model="naive"]').count(), 1);
-    assert.match(await page.locator(".verdict .words").innerText(), /not judged yet/);
+    const words = /better than naive|worse than naive|no skill shown|not judged yet/;
+    for (const row of await page.locator("#models tbody tr[data-model]").all()) {
+      const naive = (await row.getAttribute("data-model")) === "naive";
+      assert.match(await row.innerText(), naive ? /the yardstick itself/ : words);
+    }
+    assert.match(await page.locator(".verdict .words").innerText(), words);
     assert.ok((await page.locator(".verdict .why").innerText()).length > 20);
+    await page.close();
+  });
+
+  it("has the evidence of a verdict one click away", async () => {
+    const { page, errors } = await open(browser, server.url);
+    await alive(page);
+    await page.getByRole("button", { name: "Show the evidence" }).click();
+    const dialog = page.getByRole("dialog", { name: /Evidence/ });
+    await dialog.waitFor();
+    const text = await dialog.innerText();
+    for (const part of [
+      "auto against naive",
+      "to 1",
+      "p-value, valid at any time",
+      "Why looking often is fine",
+    ])
+      assert.ok(text.includes(part), part);
+    assert.deepEqual(await axe(page), []);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await page.locator('#models tr[data-model="ewma"] button.verdict-words').click();
+    await until("ewma's", async () => (await dialog.innerText()).includes("ewma against naive"));
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
+  it("shows what the combined forecast is made of, and goes on doing so", async () => {
+    const { page } = await open(browser, server.url);
+    await alive(page);
+    const panel = page.getByRole("region", { name: /What auto is made of/ });
+    await until("the weights", async () => (await attr(page, ".made-of", "data-points")) > 1);
+    const last = await attr(page, ".made-of", "data-last");
+    const list = await panel.getByRole("list").first().getByRole("listitem").allInnerTexts();
+    const day = await server.get<ApiPage<Forecast>>(`${PATH}/forecasts?model=auto&horizon=1&limit=1`);
+    assert.equal(list.length, day.items[0]?.shares?.length);
+    for (const s of day.items[0]?.shares ?? [])
+      assert.ok(
+        list.some(t => t.includes(s.expert)),
+        s.expert,
+      );
+    await until("newer ones", async () => (await attr(page, ".made-of", "data-last")) > last);
+    await page.close();
+  });
+
+  it("says how intervals keep their promise, or that it is too early to tell", async () => {
+    const { page } = await open(browser, server.url);
+    await alive(page);
+    const panel = page.getByRole("region", { name: /Calibration/ });
+    await until("the panel", async () =>
+      /promise kept from luck|Promised 90 %, kept/.test(await panel.innerText()),
+    );
+    assert.match(await panel.innerText(), /long-run average/);
     await page.close();
   });
 

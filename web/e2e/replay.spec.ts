@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import type { Accuracy, Reject, Spread, Window } from "../src/api/types.ts";
-import { attr, launch, open, until } from "./browser.ts";
+import type { Accuracy, Calibration, Reject, Spread, Window } from "../src/api/types.ts";
+import { attr, axe, launch, open, until } from "./browser.ts";
 import { Foretick, SHARED } from "./server.ts";
 
 const SERIES = "file:AMZN@1m";
@@ -91,8 +91,8 @@ describe("the dashboard over recorded prices", { timeout: 240_000 }, () => {
   it("shows the API's numbers in every cell of the table", async () => {
     const { page } = await open(browser, server.url);
     for (const [model, horizon] of [
-      ["ewma", 1],
-      ["drift", 5],
+      ["auto", 1],
+      ["garch", 5],
       ["naive", 2],
     ] as const) {
       const api = await server.get<Accuracy>(`${PATH}/accuracy?horizon=${horizon}`);
@@ -107,6 +107,40 @@ describe("the dashboard over recorded prices", { timeout: 240_000 }, () => {
         }
       }
     }
+    await page.close();
+  });
+
+  it("shows the API's calibration: in words, in plots and in numbers", async () => {
+    const { page, errors } = await open(browser, `${server.url}/?model=auto&h=1`);
+    const c = await server.get<Calibration>(`${PATH}/calibration?model=auto&horizon=1`);
+    const at90 = c.levels.find(l => l.level === 0.9);
+    const panel = page.getByRole("region", { name: /Calibration/ });
+    const kept = ((at90?.share ?? 0) * 100).toFixed(1);
+    await until("the words", async () =>
+      (await panel.innerText()).includes(
+        `Promised 90 %, kept ${kept} % over ${c.n.toLocaleString("en-US")} forecasts`,
+      ),
+    );
+    assert.match(await panel.innerText(), /Coverage is a long-run average/);
+    for (const name of ["Reliability", "PIT histogram", "Every interval", "By volatility", "By time of day"])
+      await panel.getByRole("img", { name: new RegExp(`^${name}`) }).waitFor();
+    assert.equal(await panel.locator("rect.bin").count(), c.pit.length);
+    const volatility = panel.locator("figure", { hasText: "By volatility" });
+    await volatility.getByText("Numbers").click();
+    const rows = volatility.locator("tbody tr");
+    assert.equal(await rows.count(), 3);
+    for (const [i, r] of c.regimes.entries()) {
+      const cells = await rows.nth(i).locator("td").allInnerTexts();
+      same(cells[1] as string, r.share === null ? null : r.share * 100, `${r.name} kept`);
+      same(cells[4] as string, r.n, `${r.name} n`);
+    }
+    await page.locator("details").evaluateAll(list => {
+      for (const d of list as HTMLDetailsElement[]) d.open = true;
+    });
+    assert.deepEqual(await axe(page), []);
+    await page.getByRole("radio", { name: "5 bars ahead" }).check();
+    await until("the other horizon", async () => (await panel.innerText()).includes("auto, 5 bars ahead"));
+    assert.deepEqual(errors, []);
     await page.close();
   });
 

@@ -10,7 +10,12 @@ export function MadeOf({ app, series }: { app: App; series: Series }) {
   const name = mix?.model ?? app.combined.value;
   const last = mix?.points[mix.points.length - 1];
   return (
-    <section class="panel made-of" aria-labelledby="made-of-title" data-points={mix?.points.length ?? 0}>
+    <section
+      class="panel made-of"
+      aria-labelledby="made-of-title"
+      data-points={mix?.points.length ?? 0}
+      data-last={last?.t ?? 0}
+    >
       <h2 id="made-of-title">
         What {name} is made of{" "}
         {mix !== null && (

@@ -35,7 +35,7 @@ export function Page({ app }: { app: App }) {
   return (
     <>
       <a class="skip" href="#main">
-        Skip to the content
+        Skip to the {page === "live" ? "chart" : "backtests"}
       </a>
       <Header app={app} />
       <Notices app={app} />
