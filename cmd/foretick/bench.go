@@ -78,11 +78,13 @@ func (c *benchForecastCmd) Run(t *terminal) error {
 	}
 	opt.Jobs = jobs
 	began := opt.Now()
+	used, told := processorSeconds()
 	r, err := walk(t, spec, app.BacktestFiles(files), opt)
 	if err != nil {
 		return err
 	}
 	seconds := opt.Now().Sub(began).Seconds()
+	after, _ := processorSeconds()
 	out := backtestCmd{JSON: c.JSON, HTML: c.HTML}
 	if err := out.save(t, r); err != nil {
 		return err
@@ -98,7 +100,11 @@ func (c *benchForecastCmd) Run(t *terminal) error {
 			steps += s.Bars - spec.BurnIn
 		}
 	}
-	fmt.Fprintf(t.stdout, "\n%.2f s for %d steps of %d models on %d processors: %.3f s of one processor per 1,000 steps.\n", seconds, steps, len(spec.Models), jobs, seconds*float64(jobs)/float64(steps)*1000)
+	fmt.Fprintf(t.stdout, "\n%d steps of %d models in %.1f s, %d files at once.", steps, len(spec.Models), seconds, jobs)
+	if told {
+		fmt.Fprintf(t.stdout, " %.3f s of processor time per 1,000 steps, sealing, judging and the confidence set included.", (after-used)/float64(steps)*1000)
+	}
+	fmt.Fprintln(t.stdout)
 	if c.Peers == "" {
 		return nil
 	}
