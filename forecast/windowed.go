@@ -9,12 +9,13 @@ import (
 
 // Windowed makes a Follower of a model that looks at the window only, so that it can be
 // an expert of a pool. Its state keeps the newest bars, at most the given number, and
-// the version that was fitted on them last.
-func Windowed(m Forecaster, bars int) Follower { return windowed{m, bars} }
+// the version that was fitted on them last. A version that is younger than the given
+// number of bars is not estimated again.
+func Windowed(m Forecaster, bars, every int) Follower { return windowed{m, bars, every} }
 
 type windowed struct {
 	Forecaster
-	most int
+	most, every int
 }
 
 func (m windowed) Follow(s Setting) State { return &windowState{model: m, interval: s.Interval} }
@@ -63,6 +64,12 @@ func (s *windowState) window(ago int) Window {
 }
 
 func (s *windowState) Refit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.fitted != nil && s.age < s.model.every {
+		return nil
+	}
 	f, err := s.model.Fit(ctx, s.window(0))
 	if err != nil {
 		return err

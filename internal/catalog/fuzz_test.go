@@ -42,7 +42,7 @@ func FuzzModels(f *testing.F) {
 			model := m.New()
 			follower, ok := model.(forecast.Follower)
 			if !ok {
-				follower = forecast.Windowed(model, 1024)
+				follower = forecast.Windowed(model, 1024, 0)
 			}
 			s := follower.Follow(set)
 			for i := range bars {
