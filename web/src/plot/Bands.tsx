@@ -19,12 +19,12 @@ export function explained(k: Kept): boolean | null {
   return k.low <= k.level && k.level <= k.high;
 }
 
-/** The answer in a sign and a word. */
+/** Whether chance explains it, in words. */
 export function word(k: Kept): string {
   const e = explained(k);
   if (e === null) return "no outcomes yet";
-  if (e) return "within chance";
-  return k.share !== null && k.share < k.level ? "too few inside" : "too many inside";
+  if (e) return "yes";
+  return k.share !== null && k.share < k.level ? "no, too few" : "no, too many";
 }
 
 interface Props {
@@ -52,7 +52,7 @@ export function Bands({ title, note, list, height, wide, what }: Props) {
       height={height}
       {...(wide ? { wide } : {})}
       table={{
-        head: [what, "Promised", "Kept", "Chance from", "to", "n", ""],
+        head: [what, "Promised", "Kept", "from", "to", "n", "By chance?"],
         rows: list.map(k => [
           k.name,
           share(k.level, 0),

@@ -105,9 +105,9 @@ describe("coverage in signs and words", () => {
     high,
   });
   it.each([
-    [kept(0.9, 0.85, 0.95), true, "within chance"],
-    [kept(0.8, 0.75, 0.85), false, "too few inside"],
-    [kept(0.99, 0.95, 1), false, "too many inside"],
+    [kept(0.9, 0.85, 0.95), true, "yes"],
+    [kept(0.8, 0.75, 0.85), false, "no, too few"],
+    [kept(0.99, 0.95, 1), false, "no, too many"],
     [kept(null, null, null), null, "no outcomes yet"],
   ])("%j", (k, e, w) => {
     expect(explained(k)).toBe(e);
