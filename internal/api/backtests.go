@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -111,7 +112,7 @@ func (s *Server) orderBacktest(ctx context.Context, in *struct{ Body BacktestOrd
 		Spec: backtest.Spec{Models: o.Models, BurnIn: o.BurnIn, Refit: o.Refit, Horizons: o.Horizons, Last: o.Last}})
 	switch {
 	case errors.Is(err, backtest.ErrOrder):
-		return nil, huma.Error422UnprocessableEntity(err.Error())
+		return nil, huma.Error422UnprocessableEntity(strings.TrimPrefix(err.Error(), backtest.ErrOrder.Error()+": "))
 	case errors.Is(err, backtest.ErrBusy):
 		return nil, huma.Error429TooManyRequests(err.Error())
 	case err != nil:

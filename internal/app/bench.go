@@ -241,8 +241,8 @@ func Compare(r *backtest.Report, peers []Peer, method string) []Against {
 		x := &r.Results[i]
 		base, _, _ := strings.Cut(x.File, ".csv")
 		c, ok := theirs[key{base, x.Horizon}]
-		if !ok || x.N == 0 {
-			continue
+		if !ok || x.N == 0 || x.Abstained > 0 {
+			continue // or it would be compared over fewer bars
 		}
 		id := fmt.Sprint(x.Horizon, x.Model)
 		k, seen := place[id]

@@ -233,3 +233,28 @@ func TestPage(t *testing.T) {
 		}
 	}
 }
+
+// quiet is naive's double that abstains for a while and then errs more where it speaks.
+type quiet struct{ naive.Model }
+
+func (quiet) Name() string { return "quiet" }
+
+func (m quiet) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
+	if w.Len() < 700 {
+		return nil, forecast.ErrTooShort
+	}
+	return m.Model.Fit(ctx, w)
+}
+
+// A model that abstains for a while is compared with naive over the bars that it
+// forecast, not over others.
+func TestPooledOverTheSameBars(t *testing.T) {
+	opt := options(1)
+	opt.Forecasters = func(string) []forecast.Forecaster { return []forecast.Forecaster{naive.New(), quiet{naive.New()}} }
+	r := run(t, backtest.Spec{Last: 1000, Horizons: []int{1}}, opt, input(t, "KO"))
+	for _, p := range r.Pooled {
+		if p.Model == "quiet" && (p.CRPSRatio != 1 || p.Better != 0 || p.SignificantlyWorse != 0 || p.N >= 499) {
+			t.Errorf("a model that says what naive says: %+v", p)
+		}
+	}
+}

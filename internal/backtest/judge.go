@@ -217,13 +217,15 @@ func pool(results []Result, walks []*walk) (list []Pooled) {
 			}
 			p.Series++
 			p.N += r.N
-			logs += math.Log(float64(r.CRPS / base.CRPS))
-			if r.CRPS < base.CRPS {
+			// Skill is over the origins that both have judged: a model that abstained for a
+			// while is not compared over other bars than naive.
+			logs += math.Log(1 - float64(r.Skill))
+			if r.Skill > 0 {
 				p.Better++
 				if r.DMP < 0.05 {
 					p.SignificantlyBest++
 				}
-			} else if r.DMP < 0.05 {
+			} else if r.Skill < 0 && r.DMP < 0.05 {
 				p.SignificantlyWorse++
 			}
 			hits += float64(r.Coverage90) * float64(r.N)
