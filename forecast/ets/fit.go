@@ -50,44 +50,26 @@ func (x point) params(k Kind) params {
 	}
 }
 
-// maximise finds the most likely parameters for y, of at least 11 values: from the two
-// best places of a grid that lie apart it descends, and takes the lower end.
+// maximise finds the most likely parameters for y, of at least 11 values: it descends
+// from every place of a grid and takes the lowest end, for the likelihood has several
+// maxima.
 func maximise(k Kind, y []float64) estimate {
-	alphas, betas, phis := []float64{0.02, 0.2, 0.6, 0.97}, []float64{0.5}, []float64{0.9}
+	alphas, betas, phis := []float64{0.05, 0.4, 0.95}, []float64{0.5}, []float64{0.9}
 	if k != Simple {
 		betas = []float64{0.0005, 0.02, 0.3}
 	}
 	if k == Damped {
 		phis = []float64{0.82, 0.96}
 	}
-	var starts [2]point
-	sums := [2]float64{math.Inf(1), math.Inf(1)}
-	for _, a := range alphas {
-		best, at := math.Inf(1), point{}
-		for _, b := range betas {
-			for _, f := range phis {
-				x := point{a, b, f}
-				if s := x.params(k).filter(k, y).sum; s < best {
-					best, at = s, x
+	out := estimate{kind: k, n: len(y)}
+	out.sum = math.Inf(1)
+	for _, alpha := range alphas {
+		for _, beta := range betas {
+			for _, phi := range phis {
+				if x, f := descend(k, y, point{alpha, beta, phi}); f.sum < out.sum {
+					out.p, out.filtered = x.params(k), f
 				}
 			}
-		}
-		switch {
-		case best < sums[0]:
-			starts[1], sums[1] = starts[0], sums[0]
-			starts[0], sums[0] = at, best
-		case best < sums[1]:
-			starts[1], sums[1] = at, best
-		}
-	}
-	var out estimate
-	for i, x := range starts {
-		if math.IsInf(sums[i], 1) {
-			continue
-		}
-		x, f := descend(k, y, x)
-		if i == 0 || f.sum < out.sum {
-			out = estimate{kind: k, p: x.params(k), filtered: f, n: len(y)}
 		}
 	}
 	return out

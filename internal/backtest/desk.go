@@ -239,7 +239,7 @@ func (d *Desk) keep(ctx context.Context, j *Job) error {
 // Run works off what was ordered until ctx is done.
 func (d *Desk) Run(ctx context.Context) error {
 	for {
-		id := d.next()
+		id, job, cancel := d.next(ctx)
 		if id == "" {
 			select {
 			case <-ctx.Done():
@@ -248,32 +248,32 @@ func (d *Desk) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		d.work(ctx, id)
+		d.work(ctx, job, id)
+		cancel()
 		if ctx.Err() != nil {
 			return nil
 		}
 	}
 }
 
-// next takes the job that has waited longest, "" when none waits.
-func (d *Desk) next() string {
+// next takes the job that has waited longest, "" when none waits, and the context that
+// Delete cancels: whoever sees a job run can cancel it.
+func (d *Desk) next(parent context.Context) (id string, ctx context.Context, cancel context.CancelFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.waiting) == 0 {
-		return ""
+		return "", nil, nil
 	}
-	id := d.waiting[0]
+	id = d.waiting[0]
 	d.waiting = d.waiting[1:]
-	d.running, d.jobs[id].State = id, Running
-	return id
+	ctx, cancel = context.WithCancel(parent)
+	d.running, d.cancel, d.jobs[id].State = id, cancel, Running
+	return id, ctx, cancel
 }
 
-// work runs one job to its end.
-func (d *Desk) work(parent context.Context, id string) {
-	ctx, cancel := context.WithCancel(parent)
-	defer cancel()
+// work runs one job to its end, or to that of ctx.
+func (d *Desk) work(parent, ctx context.Context, id string) {
 	d.mu.Lock()
-	d.cancel = cancel
 	o := d.jobs[id].Order
 	d.mu.Unlock()
 

@@ -160,6 +160,27 @@ func TestDeskCancels(t *testing.T) {
 	}
 }
 
+// A backtest can be cancelled from the first moment that it is seen to run.
+func TestDeskCancelsAtOnce(t *testing.T) {
+	d := desk(t, open(t, t.TempDir()), make(chan struct{}))
+	defer serve(t, d)()
+	for range 200 {
+		j, err := d.Submit(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j.State == backtest.Queued {
+			if j, err = d.Job(j.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.Delete(t.Context(), j.ID); err != nil {
+			t.Fatal(err)
+		}
+		await(t, d, j.ID, backtest.Cancelled)
+	}
+}
+
 func TestDeskRefuses(t *testing.T) {
 	d := desk(t, open(t, t.TempDir()), nil) // nobody works
 	for name, o := range map[string]backtest.Order{
