@@ -1,0 +1,4 @@
+package kernel
+
+// native lists the implementations made for this processor.
+func native() []Set { return nil }
