@@ -59,7 +59,7 @@ type Set struct {
 	GRU func(rows, width int, zx, zh, hidden, next []float32)
 
 	// GRUBack takes back a step of GRU. gates is what zx became, zh and hidden what they
-	// were, dnext the derivative by next. It writes the derivatives by the sums to dzx and
+	// were, dnext the derivative by next. It writes the derivatives by the sums to dzx (may be gates) and
 	// dzh (three blocks a row) and to dnext, in place, the part of that by hidden that does
 	// not go through zh: dnext z.
 	GRUBack func(rows, width int, gates, zh, hidden, dnext, dzx, dzh []float32)
