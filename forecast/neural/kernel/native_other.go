@@ -1,3 +1,5 @@
+//go:build !amd64
+
 package kernel
 
 // native lists the implementations made for this processor.

@@ -6,6 +6,9 @@ import "math"
 var Plain = Set{Name: "plain", Gemm: gemm, LSTM: lstm, LSTMBack: lstmBack, GRU: gru, GRUBack: gruBack, Adam: adam}
 
 func gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int) {
+	if !checkGemm(m, n, k, a, rs, cs, b, ldb, c, ldc) {
+		return
+	}
 	for i := range m {
 		row := c[i*ldc : i*ldc+n]
 		for p := range k {
@@ -18,6 +21,9 @@ func gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float3
 }
 
 func lstm(rows, width int, z, cell, next, squash, hidden []float32) {
+	if !checkLSTM(rows, width, z, cell, next, squash, hidden) {
+		return
+	}
 	for r := range rows {
 		i, f, g, o := blocks4(z, r, width)
 		at := r * width
@@ -32,6 +38,9 @@ func lstm(rows, width int, z, cell, next, squash, hidden []float32) {
 }
 
 func lstmBack(rows, width int, gates, cell, squash, dhidden, dnext, dz []float32) {
+	if !checkLSTMBack(rows, width, gates, cell, squash, dhidden, dnext, dz) {
+		return
+	}
 	for r := range rows {
 		i, f, g, o := blocks4(gates, r, width)
 		di, df, dg, do := blocks4(dz, r, width)
@@ -49,6 +58,9 @@ func lstmBack(rows, width int, gates, cell, squash, dhidden, dnext, dz []float32
 }
 
 func gru(rows, width int, zx, zh, hidden, next []float32) {
+	if !checkGRU(rows, width, zx, zh, hidden, next) {
+		return
+	}
 	for row := range rows {
 		r, z, n := blocks3(zx, row, width)
 		hr, hz, hn := blocks3(zh, row, width)
@@ -63,6 +75,9 @@ func gru(rows, width int, zx, zh, hidden, next []float32) {
 }
 
 func gruBack(rows, width int, gates, zh, hidden, dnext, dzx, dzh []float32) {
+	if !checkGRUBack(rows, width, gates, zh, hidden, dnext, dzx, dzh) {
+		return
+	}
 	for row := range rows {
 		r, z, n := blocks3(gates, row, width)
 		_, _, hn := blocks3(zh, row, width)
@@ -82,6 +97,9 @@ func gruBack(rows, width int, gates, zh, hidden, dnext, dzx, dzh []float32) {
 }
 
 func adam(p Adam, w, g, m, v []float32) {
+	if !checkAdam(w, g, m, v) {
+		return
+	}
 	for i := range w {
 		m[i] = p.Beta1*m[i] + (1-p.Beta1)*g[i]
 		v[i] = p.Beta2*v[i] + (1-p.Beta2)*g[i]*g[i]
