@@ -76,7 +76,7 @@ func files() ([]file, error) {
 type asm struct {
 	*build.Context
 	isa
-	constants map[uint32]operand.Mem // vectors in memory, by the bits of their lanes
+	constants map[uint32]operand.Mem // by their bits
 	labels    int
 }
 
@@ -137,25 +137,33 @@ func (a *asm) label(name string) string {
 	return fmt.Sprintf("%s%d", name, a.labels)
 }
 
-// of is the vector in memory that has x in every lane.
-func (a *asm) of(x float32) operand.Mem { return a.bits(math.Float32bits(x)) }
+// vecs is n new registers.
+func (a *asm) vecs(n int) []reg.VecVirtual {
+	v := make([]reg.VecVirtual, n)
+	for i := range v {
+		v[i] = a.vec()
+	}
+	return v
+}
 
-// bits is the vector in memory that has the given bits in every lane.
-func (a *asm) bits(b uint32) operand.Mem {
-	if m, ok := a.constants[b]; ok {
-		return m
+// spread is a register with x in every lane.
+func (a *asm) spread(x float32) reg.VecVirtual { return a.spreadBits(math.Float32bits(x)) }
+
+// spreadBits is a register with the given bits in every lane. Memory has them once: Go
+// aligns no data to 64 bytes, so that a vector of them could lie across two cache lines.
+func (a *asm) spreadBits(b uint32) reg.VecVirtual {
+	m, ok := a.constants[b]
+	if !ok {
+		m = a.ConstData(fmt.Sprintf("bits%08x%s", b, a.name), operand.U32(b))
+		a.constants[b] = m
 	}
-	m := a.StaticGlobal(fmt.Sprintf("lanes%08x%s", b, a.name))
-	a.DataAttributes(attr.RODATA | attr.NOPTR)
-	for range a.lanes {
-		a.AppendDatum(operand.U32(b))
-	}
-	a.constants[b] = m
-	return m
+	v := a.vec()
+	a.VBROADCASTSS(m, v)
+	return v
 }
 
 // get reads a vector into a new register.
-func (a *asm) get(m operand.Op) reg.VecVirtual {
+func (a *asm) get(m operand.Mem) reg.VecVirtual {
 	v := a.vec()
 	a.VMOVUPS(m, v)
 	return v

@@ -23,9 +23,9 @@ import (
 // 1.1e-9).
 const (
 	log2e  = 1.44269504088896340735992468100189214
-	magic  = 3 << 22     // adding it to a float rounds that to an integer, in the low bits
-	ln2    = 0.693359375 // ln 2 to 9 bits: times n it is exact
-	ln2Low = -2.1219444005469e-4
+	magic  = 3 << 22                 // adding it to a float rounds that to an integer, in the low bits
+	ln2    = 0.693147182464599609375 // to 24 bits, and what they are off by
+	ln2Low = -1.904654299957767878541e-9
 	// Beyond these, the sigmoid would leave the normal numbers, the tangent is 1.
 	sigmoidEnd = 87.33
 	tanhEnd    = 10
@@ -38,127 +38,173 @@ var (
 	tangent     = []float32{-0.33333317671440926523, 0.13332590313089085899, -0.053852785141891593904, 0.021073779253319766861, -0.006277401024593257652}
 )
 
-// constant is a vector with x in every lane as an operand: where there are registers
-// enough, in one; the caller asks before its loop.
-type constant func(x float32) operand.Op
-
-// constantsInRegisters reads those that the activations need, when they fit.
-func (a *asm) constantsInRegisters() constant {
-	if a.registers < 32 {
-		return func(x float32) operand.Op { return a.of(x) }
-	}
-	held := map[float32]operand.Op{}
-	for _, x := range append([]float32{log2e, -log2e, 2 * log2e, magic, ln2, ln2Low, 1, 2}, exponential...) {
-		if _, ok := held[x]; !ok {
-			held[x] = a.get(a.of(x))
-		}
-	}
-	return func(x float32) operand.Op {
-		if r, ok := held[x]; ok {
-			return r
-		}
-		return a.of(x)
-	}
-}
+// The activations take several vectors at once, and go through them step by step: their
+// chains of dependent instructions run side by side, and a constant is read once for all.
 
 // onePlusExp is 1 + exp(y) for y = sign x, where t is y / ln 2 + magic, sign 1 or -1. t and x
 // are used up.
-func (a *asm) onePlusExp(c constant, t, x reg.VecVirtual, sign int) reg.VecVirtual {
-	n := a.vec()
-	a.VSUBPS(a.register(c(magic)), t, n)
-	if sign < 0 {
-		a.VFNMSUB231PS(c(ln2), n, x)
-	} else {
-		a.VFNMADD231PS(c(ln2), n, x)
+func (a *asm) onePlusExp(t, x []reg.VecVirtual, sign int) (sum []reg.VecVirtual) {
+	n := a.vecs(len(x))
+	m := a.spread(magic)
+	for i := range x {
+		a.VSUBPS(m, t[i], n[i])
 	}
-	a.VFNMADD231PS(c(ln2Low), n, x)
-	s, r, sum := t, x, a.vec()
-	a.VPSLLD(operand.Imm(23), t, s) // the low bits of t are n
-	a.VPADDD(c(1), s, s)
-	a.VADDPS(c(1), s, sum)
-
-	r2 := a.vec()
-	a.VMULPS(r, r, r2)
-	a.VFMADD231PS(a.polynomial(c, exponential, r, r2), r2, r)
-	a.VFMADD231PS(s, r, sum)
+	k := a.spread(ln2)
+	for i := range x {
+		if sign < 0 {
+			a.VFNMSUB231PS(k, n[i], x[i])
+		} else {
+			a.VFNMADD231PS(k, n[i], x[i])
+		}
+	}
+	r, s := x, t
+	r2 := a.vecs(len(x))
+	for i := range x {
+		a.VMULPS(r[i], r[i], r2[i])
+	}
+	// The rest of ln 2 is too small to count but in the first term of p, and n is too
+	// small to count where y is positive and ends in 2 / (1 + exp(y)).
+	first := r
+	q := a.polynomial(exponential, r, r2)
+	if sign < 0 {
+		k = a.spread(ln2Low)
+		for i := range x {
+			a.VFNMADD231PS(k, n[i], first[i])
+		}
+	}
+	one := a.spread(1)
+	for i := range x {
+		a.VPSLLD(operand.Imm(23), t[i], s[i]) // the low bits of t are n
+		a.VPADDD(one, s[i], s[i])
+	}
+	sum = a.vecs(len(x))
+	for i := range x {
+		a.VADDPS(one, s[i], sum[i])
+		a.VFMADD231PS(q[i], r2[i], first[i])
+	}
+	for i := range x {
+		a.VFMADD231PS(s[i], first[i], sum[i])
+	}
 	return sum
 }
 
 // polynomial is that of degree 4 with the given coefficients.
-func (a *asm) polynomial(c constant, k []float32, x, x2 reg.VecVirtual) reg.VecVirtual {
-	low, high := a.get(c(k[1])), a.get(c(k[3]))
-	a.VFMADD213PS(c(k[0]), x, low)
-	a.VFMADD213PS(c(k[2]), x, high)
-	a.VFMADD231PS(c(k[4]), x2, high)
-	a.VFMADD231PS(high, x2, low)
+func (a *asm) polynomial(k []float32, x, x2 []reg.VecVirtual) []reg.VecVirtual {
+	low, high := a.copies(k[1], len(x)), a.copies(k[3], len(x))
+	multiplyAdd := func(y []reg.VecVirtual, k float32) {
+		v := a.spread(k)
+		for i := range y {
+			a.VFMADD213PS(v, x[i], y[i])
+		}
+	}
+	multiplyAdd(high, k[2])
+	multiplyAdd(low, k[0])
+	v := a.spread(k[4])
+	for i := range x {
+		a.VFMADD231PS(v, x2[i], high[i])
+	}
+	for i := range x {
+		a.VFMADD231PS(high[i], x2[i], low[i])
+	}
 	return low
 }
 
-// register is op in a register.
-func (a *asm) register(op operand.Op) reg.Register {
-	if r, ok := op.(reg.Register); ok {
-		return r
+// copies is n registers with x in every lane.
+func (a *asm) copies(x float32, n int) []reg.VecVirtual {
+	v := a.vecs(n)
+	v[0] = a.spread(x)
+	for i := 1; i < n; i++ {
+		a.VMOVAPS(v[0], v[i])
 	}
-	return a.get(op)
+	return v
 }
 
 // within clamps x to at most end (or at least, for a negative one). A NaN stays.
-func (a *asm) within(x reg.VecVirtual, end float32) {
-	limit := a.get(a.of(end))
-	if end < 0 {
-		a.VMAXPS(x, limit, x)
-	} else {
-		a.VMINPS(x, limit, x)
+func (a *asm) within(x []reg.VecVirtual, end float32) {
+	limit := a.spread(end)
+	for i := range x {
+		if end < 0 {
+			a.VMAXPS(x[i], limit, x[i])
+		} else {
+			a.VMINPS(x[i], limit, x[i])
+		}
 	}
 }
 
+// exponent is x k + magic, k being of the size of 1 / ln 2.
+func (a *asm) exponent(x []reg.VecVirtual, k float32) []reg.VecVirtual {
+	t := a.copies(k, len(x))
+	m := a.spread(magic)
+	for i := range x {
+		a.VFMADD213PS(m, x[i], t[i])
+	}
+	return t
+}
+
 // sigmoid replaces x by 1 / (1 + exp(-x)).
-func (a *asm) sigmoid(c constant, x reg.VecVirtual) {
+func (a *asm) sigmoid(x ...reg.VecVirtual) {
 	a.within(x, sigmoidEnd)
 	a.within(x, -sigmoidEnd)
-	t := a.get(c(-log2e))
-	a.VFMADD213PS(c(magic), x, t)
-	a.VDIVPS(a.onePlusExp(c, t, x, -1), a.register(c(1)), x)
+	sum := a.onePlusExp(a.exponent(x, -log2e), x, -1)
+	one := a.spread(1)
+	for i := range x {
+		a.VDIVPS(sum[i], one, x[i])
+	}
 }
 
 // tanh replaces x by its hyperbolic tangent.
-func (a *asm) tanh(c constant, x reg.VecVirtual) {
-	sign := a.vec()
-	a.logic(a.VANDPS, a.VPANDD, a.bits(1<<31), x, sign)
-	a.logic(a.VANDPS, a.VPANDD, a.bits(math.MaxInt32), x, x)
-
-	x2, x3, x4 := a.vec(), a.vec(), a.vec()
-	a.VMULPS(x, x, x2)
-	a.VMULPS(x2, x, x3)
-	a.VMULPS(x2, x2, x4)
-	small := a.vec()
-	a.VMOVAPS(x, small)
-	a.VFMADD231PS(a.polynomial(c, tangent, x2, x4), x3, small)
-	below := a.less(x, a.of(tanhHalf))
+func (a *asm) tanh(x ...reg.VecVirtual) {
+	sign, size := a.vecs(len(x)), a.spreadBits(math.MaxInt32)
+	for i := range x {
+		a.logic(a.VANDNPS, a.VPANDND, x[i], size, sign[i])
+		a.logic(a.VANDPS, a.VPANDD, size, x[i], x[i])
+	}
+	x2, x4 := a.vecs(len(x)), a.vecs(len(x))
+	for i := range x {
+		a.VMULPS(x[i], x[i], x2[i])
+		a.VMULPS(x2[i], x2[i], x4[i])
+	}
+	small := a.polynomial(tangent, x2, x4)
+	for i := range x {
+		a.VMULPS(x2[i], x[i], x2[i])
+		a.VFMADD213PS(x[i], x2[i], small[i])
+	}
+	below := a.less(x, a.spread(tanhHalf))
 
 	a.within(x, tanhEnd)
-	t := a.get(c(2 * log2e))
-	a.VFMADD213PS(c(magic), x, t)
-	a.VADDPS(x, x, x)
-	q := a.vec()
-	a.VDIVPS(a.onePlusExp(c, t, x, 1), a.register(c(2)), q)
-	a.VSUBPS(q, a.register(c(1)), x)
-	below(small, x)
-	a.logic(a.VORPS, a.VPORD, sign, x, x)
+	t := a.exponent(x, 2*log2e)
+	for i := range x {
+		a.VADDPS(x[i], x[i], x[i])
+	}
+	q, two := a.onePlusExp(t, x, 1), a.spread(2)
+	for i := range x {
+		a.VDIVPS(q[i], two, q[i])
+	}
+	one := a.spread(1)
+	for i := range x {
+		a.VSUBPS(q[i], one, x[i])
+		below(i, small[i], x[i])
+		a.logic(a.VORPS, a.VPORD, sign[i], x[i], x[i])
+	}
 }
 
 // less compares x to a limit. What it gives replaces lanes of "in" by those of "by" where x
 // was less; not where it was NaN.
-func (a *asm) less(x reg.VecVirtual, limit operand.Mem) func(by, in reg.VecVirtual) {
+func (a *asm) less(x []reg.VecVirtual, limit reg.VecVirtual) func(i int, by, in reg.VecVirtual) {
 	const lessThan = operand.U8(0x11) // ordered, quiet
 	if a.lanes == 8 {
-		mask := a.vec()
-		a.VCMPPS(lessThan, limit, x, mask)
-		return func(by, in reg.VecVirtual) { a.VBLENDVPS(mask, by, in, in) }
+		mask := a.vecs(len(x))
+		for i := range x {
+			a.VCMPPS(lessThan, limit, x[i], mask[i])
+		}
+		return func(i int, by, in reg.VecVirtual) { a.VBLENDVPS(mask[i], by, in, in) }
 	}
-	mask := a.K()
-	a.VCMPPS(lessThan, limit, x, mask)
-	return func(by, in reg.VecVirtual) { a.VMOVAPS(by, mask, in) }
+	var mask []reg.OpmaskVirtual
+	for i := range x {
+		mask = append(mask, a.K())
+		a.VCMPPS(lessThan, limit, x[i], mask[i])
+	}
+	return func(i int, by, in reg.VecVirtual) { a.VMOVAPS(by, mask[i], in) }
 }
 
 // logic emits one of two names of a bitwise operation: that of AVX, or that of AVX-512
@@ -171,31 +217,47 @@ func (a *asm) logic(avx, avx512 func(...operand.Op), ops ...operand.Op) {
 	}
 }
 
-// vectors emits a loop over rows of width floats, a vector at a time: body gets the place
-// in the row matrices, in bytes. z is a matrix of blocks rows as wide; it is moved along.
-func (a *asm) vectors(blocks int, body func(at reg.GPVirtual), moved ...reg.GPVirtual) {
+// columns emits a loop over rows of width floats, 16 at a time: body gets the place in the
+// row matrices, in bytes. moved are matrices of a number of blocks a row as wide.
+func (a *asm) columns(blocks int, body func(at reg.GPVirtual), moved ...reg.GPVirtual) {
+	const lanes = 16
 	place, rows, width, skip, columns := a.GP64(), a.load("rows"), a.load("width"), a.bytes("width"), a.GP64()
 	a.XORQ(place, place)
-	if blocks == 4 {
-		a.LEAQ(at(skip, skip, 2, 0), skip)
-	} else {
-		a.ADDQ(skip, skip)
-	}
+	a.IMUL3Q(operand.Imm(uint64(blocks-1)), skip, skip)
 	a.Label("row")
 	a.MOVQ(width, columns)
 	a.Label("column")
 	body(place)
-	a.ADDQ(operand.Imm(uint64(a.size())), place)
+	a.ADDQ(operand.Imm(4*lanes), place)
 	for _, r := range moved {
-		a.ADDQ(operand.Imm(uint64(a.size())), r)
+		a.ADDQ(operand.Imm(4*lanes), r)
 	}
-	a.SUBQ(operand.Imm(uint64(a.lanes)), columns)
+	a.SUBQ(operand.Imm(lanes), columns)
 	a.JNZ(operand.LabelRef("column"))
 	for _, r := range moved {
 		a.ADDQ(skip, r)
 	}
 	a.DECQ(rows)
 	a.JNZ(operand.LabelRef("row"))
+}
+
+// vectors is how many make 16 floats.
+func (a *asm) vectors() int { return 16 / a.lanes }
+
+// read gives the 16 floats at m.
+func (a *asm) read(m operand.Mem) []reg.VecVirtual {
+	v := a.vecs(a.vectors())
+	for i := range v {
+		a.VMOVUPS(m.Offset(i*a.size()), v[i])
+	}
+	return v
+}
+
+// write puts v to m.
+func (a *asm) write(v []reg.VecVirtual, m operand.Mem) {
+	for i := range v {
+		a.VMOVUPS(v[i], m.Offset(i*a.size()))
+	}
 }
 
 // block gives the blocks of a row of z, w being the bytes of a block.
@@ -209,29 +271,51 @@ func (a *asm) block(z, w reg.GPVirtual) (m [4]operand.Mem) {
 func (a *asm) lstm() {
 	a.function("lstm", "(rows, width int, z, cell, next, squash, hidden *float32)",
 		"computes the gates of rows cells: rows is at least 1, width a positive multiple of 16.")
-	c := a.constantsInRegisters()
 	z := a.load("z")
 	blocks := a.block(z, a.bytes("width"))
 	cell, next, squash, hidden := a.load("cell"), a.load("next"), a.load("squash"), a.load("hidden")
-	a.vectors(4, func(place reg.GPVirtual) {
-		var gate [4]reg.VecVirtual
-		for b := range gate {
-			gate[b] = a.get(blocks[b])
-			if b == 2 {
-				a.tanh(c, gate[b])
-			} else {
-				a.sigmoid(c, gate[b])
-			}
-			a.VMOVUPS(gate[b], blocks[b])
-		}
-		sum := gate[0]
-		a.VMULPS(gate[2], sum, sum)
-		a.VFMADD231PS(at(cell, place, 1, 0), gate[1], sum)
-		a.VMOVUPS(sum, at(next, place, 1, 0))
-		a.tanh(c, sum)
-		a.VMOVUPS(sum, at(squash, place, 1, 0))
-		a.VMULPS(sum, gate[3], sum)
-		a.VMOVUPS(sum, at(hidden, place, 1, 0))
+	a.columns(4, func(place reg.GPVirtual) {
+		a.cells(blocks, true, at(cell, place, 1, 0), at(next, place, 1, 0), at(squash, place, 1, 0), at(hidden, place, 1, 0))
 	}, z)
 	a.end()
+}
+
+// cells emits the gates of 16 cells. Unless keep, their values and squash are not written.
+func (a *asm) cells(blocks [4]operand.Mem, keep bool, cell, next, squash, hidden operand.Mem) {
+	save := func(v []reg.VecVirtual, m operand.Mem) {
+		if keep {
+			a.write(v, m)
+		}
+	}
+	g := a.read(blocks[2])
+	a.tanh(g...)
+	save(g, blocks[2])
+	i, f := a.read(blocks[0]), a.read(blocks[1])
+	if a.registers >= 32 {
+		a.sigmoid(append(i, f...)...)
+	} else {
+		a.sigmoid(i...)
+	}
+	save(i, blocks[0])
+	for j := range i {
+		a.VMULPS(g[j], i[j], i[j])
+	}
+	if a.registers < 32 {
+		a.sigmoid(f...)
+	}
+	save(f, blocks[1])
+	sum := i
+	for j := range sum {
+		a.VFMADD231PS(cell.Offset(j*a.size()), f[j], sum[j])
+	}
+	a.write(sum, next)
+	o := a.read(blocks[3])
+	a.sigmoid(o...)
+	save(o, blocks[3])
+	a.tanh(sum...)
+	save(sum, squash)
+	for j := range sum {
+		a.VMULPS(sum[j], o[j], sum[j])
+	}
+	a.write(sum, hidden)
 }
