@@ -22,12 +22,19 @@ import (
 //   - Adopt takes over the parameters and leaves from alone.
 func Follow(t *testing.T, f forecast.Follower, bars []market.Bar) {
 	t.Helper()
-	bars = bars[:1500]
-	set := forecast.Setting{Interval: market.Day, Horizons: []int{1, 3, 20}}
-	t.Run("written and read", func(t *testing.T) { written(t, f, set, bars) })
-	t.Run("bad bars", func(t *testing.T) { badBars(t, f, set, bars) })
-	t.Run("refit and adopt", func(t *testing.T) { adopts(t, f, set, bars) })
+	FollowTrained(t, f, bars)
+	t.Run("refit and adopt", func(t *testing.T) { adopts(t, f, setting, bars[:1500]) })
 }
+
+// FollowTrained is Follow for a model whose parameters were estimated elsewhere, so that
+// Refit leaves the version as it is.
+func FollowTrained(t *testing.T, f forecast.Follower, bars []market.Bar) {
+	t.Helper()
+	t.Run("written and read", func(t *testing.T) { written(t, f, setting, bars[:1500]) })
+	t.Run("bad bars", func(t *testing.T) { badBars(t, f, setting, bars[:1500]) })
+}
+
+var setting = forecast.Setting{Interval: market.Day, Horizons: []int{1, 3, 20}}
 
 // upTo is the window at bar i.
 func upTo(bars []market.Bar, i int) forecast.Window { return window(bars[max(0, i-1023) : i+1]) }

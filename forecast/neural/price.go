@@ -35,6 +35,7 @@ type PriceModel struct {
 	net  *Network
 	x, y Standard
 	room sync.Pool // of *Pass
+	id   string
 }
 
 // ErrPrices says that a model has no answer for prices; it is wrapped with the reason.
@@ -61,6 +62,11 @@ func NewPriceModel(net *Network, x, y Standard) (*PriceModel, error) {
 	}
 	m := &PriceModel{net: net, x: x, y: y}
 	m.room.New = func() any { return NewPass(s, len(x.Mean), 1) }
+	b, err := m.Describe()
+	if err != nil {
+		return nil, err
+	}
+	m.id = identity(b, net.Tensors())
 	return m, nil
 }
 

@@ -122,6 +122,9 @@ func (in *Input) Update(w forecast.Window) bool {
 // Seen is the number of returns seen.
 func (in *Input) Seen() int { return in.n }
 
+// End is the end of the newest bar.
+func (in *Input) End() market.Time { return in.end }
+
 // Ahead is the mean of the season's factors of the horizon bars after the newest
 // bar of w.
 func (in *Input) Ahead(w forecast.Window, horizon int) float64 {

@@ -14,16 +14,6 @@ const numFeatures = 11
 // which the prior is loose or tight.
 var spreads = [numFeatures]float64{1, 1, 0.75, 0.4, 0.35, 0.6, 0.35, 0.6, 0.35, 0.2, 0.6}
 
-// mean is an exponentially weighted mean, bias-corrected at the start.
-type mean struct{ sum, weight float64 }
-
-func (m *mean) add(x, decay float64) {
-	m.sum = float64(decay*m.sum) + x
-	m.weight = float64(decay*m.weight) + 1
-}
-
-func (m *mean) value() float64 { return m.sum / m.weight }
-
 // The half-lives of the means of variance, in bars.
 var halfLives = [...]float64{1, 4, 16, 64, 250}
 
@@ -49,10 +39,10 @@ func init() {
 
 // features follow one series.
 type features struct {
-	level   mean // of variances, half-life 22: the floor under each
-	means   [len(halfLives)]mean
-	squares mean // of squared returns
-	z4, z20 mean // of standardised returns
+	level   rangevar.Mean // of variances, half-life 22: the floor under each
+	means   [len(halfLives)]rangevar.Mean
+	squares rangevar.Mean // of squared returns
+	z4, z20 rangevar.Mean // of standardised returns
 	row     [numFeatures]float64
 	valid   bool
 }
@@ -61,43 +51,43 @@ type features struct {
 func (f *features) update(in *rangevar.Input) {
 	v, r := in.Variance, in.Adjusted
 	z := 0.0
-	if e := f.means[base].value(); e > 0 {
+	if e := f.means[base].Value(); e > 0 {
 		z = r / math.Sqrt(e)
 	}
-	f.level.add(v, decayFloor)
-	level := f.level.value()
+	f.level.Add(v, decayFloor)
+	level := f.level.Value()
 	v = math.Max(v, 0.05*level)
 	for i := range f.means {
-		f.means[i].add(v, decays[i])
+		f.means[i].Add(v, decays[i])
 	}
-	f.squares.add(float64(r*r), decayClose)
+	f.squares.Add(float64(r*r), decayClose)
 	f.valid = level > 1e-18
 	if !f.valid {
 		return
 	}
-	f.z4.add(z, decay4)
-	f.z20.add(z, decay20)
+	f.z4.Add(z, decay4)
+	f.z20.Add(z, decay20)
 	var e [len(halfLives)]float64
 	for i := range e {
-		e[i] = math.Log(f.means[i].value())
+		e[i] = math.Log(f.means[i].Value())
 	}
 	b := e[base]
 	f.row = [numFeatures]float64{
 		1, b, e[0] - b, e[1] - b, e[3] - b, e[4] - b,
-		math.Log(f.squares.value()+1e-3*level) - b,
+		math.Log(f.squares.Value()+1e-3*level) - b,
 		math.Min(math.Max(-z, 0), 4),
-		-math.Min(math.Max(f.z4.value(), -2), 2),
-		-math.Min(math.Max(f.z20.value(), -2), 2),
+		-math.Min(math.Max(f.z4.Value(), -2), 2),
+		-math.Min(math.Max(f.z20.Value(), -2), 2),
 		math.Min(math.Abs(z), 4),
 	}
 }
 
 func (f *features) persist(a *forecast.Archive) {
-	for _, m := range []*mean{&f.level, &f.squares, &f.z4, &f.z20} {
-		a.Float(&m.sum, &m.weight)
+	for _, m := range []*rangevar.Mean{&f.level, &f.squares, &f.z4, &f.z20} {
+		m.Persist(a)
 	}
 	for i := range f.means {
-		a.Float(&f.means[i].sum, &f.means[i].weight)
+		f.means[i].Persist(a)
 	}
 	a.Array(f.row[:])
 	a.Bool(&f.valid)
