@@ -30,7 +30,6 @@ type Trainer struct {
 	standard Standard
 	split    market.Time // training before, validation from here
 	valid    []chunk
-	perEpoch int // batches
 
 	shards []*shard // room
 	turned transposed
