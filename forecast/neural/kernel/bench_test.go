@@ -156,3 +156,44 @@ func (n *network) forward(k kernel.Set) []float32 {
 	}
 	return n.hidden[(n.layers-1)%2]
 }
+
+func BenchmarkBack(b *testing.B) {
+	const rows, width, n = 32, 32, 32 * 32
+	for _, s := range []struct {
+		name string
+		run  func(k kernel.Set, s [][]float32)
+	}{
+		{"LSTMBack", func(k kernel.Set, s [][]float32) { k.LSTMBack(rows, width, s[0], s[1], s[2], s[3], s[4], s[5]) }},
+		{"GRU", func(k kernel.Set, s [][]float32) { k.GRU(rows, width, s[0], s[1], s[2], s[3]) }},
+		{"GRUBack", func(k kernel.Set, s [][]float32) { k.GRUBack(rows, width, s[0], s[1], s[2], s[3], s[4], s[5]) }},
+	} {
+		b.Run(s.name+" 32 rows of 32", func(b *testing.B) {
+			each(b, func(b *testing.B, k kernel.Set) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				m := make([][]float32, 6)
+				for i := range m {
+					m[i] = noise(rng, 4*n)
+				}
+				for b.Loop() {
+					copy(m[4], m[3][:n]) // else what is taken back each time goes to 0
+					s.run(k, m)
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkAdam(b *testing.B) {
+	const n = 14_000 // about the weights of two layers of 32
+	each(b, func(b *testing.B, k kernel.Set) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		w, g, m, v := noise(rng, n), noise(rng, n), noise(rng, n), noise(rng, n)
+		for i := range v {
+			v[i] *= v[i]
+		}
+		p := kernel.Adam{Beta1: 0.9, Beta2: 0.999, Keep: 1, Rate: 1e-3, Root: 1, Epsilon: 1e-8}
+		for b.Loop() {
+			k.Adam(p, w, g, m, v)
+		}
+	})
+}

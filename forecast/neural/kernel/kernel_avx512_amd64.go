@@ -13,3 +13,23 @@ func gemmAVX512(m int, n int, k int, a *float32, rs int, cs int, b *float32, ldb
 //
 //go:noescape
 func lstmAVX512(rows int, width int, z *float32, cell *float32, next *float32, squash *float32, hidden *float32)
+
+// lstmBackAVX512 takes back the gates of rows cells: rows is at least 1, width a positive multiple of 16.
+//
+//go:noescape
+func lstmBackAVX512(rows int, width int, gates *float32, cell *float32, squash *float32, dhidden *float32, dnext *float32, dz *float32)
+
+// gruAVX512 computes the gates of rows units: rows is at least 1, width a positive multiple of 16.
+//
+//go:noescape
+func gruAVX512(rows int, width int, zx *float32, zh *float32, hidden *float32, next *float32)
+
+// gruBackAVX512 takes back the gates of rows units: rows is at least 1, width a positive multiple of 16.
+//
+//go:noescape
+func gruBackAVX512(rows int, width int, gates *float32, zh *float32, hidden *float32, dnext *float32, dzx *float32, dzh *float32)
+
+// adamAVX512 is a step of Adam on n weights; rest is 1 - beta.
+//
+//go:noescape
+func adamAVX512(n int, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32, w *float32, gradient *float32, m *float32, v *float32)

@@ -1585,3 +1585,363 @@ GLOBL bitsbfb8aa3bAVX512<>(SB), RODATA|NOPTR, $4
 
 DATA bitsb102e308AVX512<>+0(SB)/4, $0xb102e308
 GLOBL bitsb102e308AVX512<>(SB), RODATA|NOPTR, $4
+
+// func lstmBackAVX512(rows int, width int, gates *float32, cell *float32, squash *float32, dhidden *float32, dnext *float32, dz *float32)
+// Requires: AVX, AVX512F
+TEXT ·lstmBackAVX512(SB), NOSPLIT, $0-64
+	MOVQ   gates+16(FP), AX
+	MOVQ   dz+56(FP), CX
+	MOVQ   width+8(FP), DX
+	SHLQ   $0x02, DX
+	LEAQ   (DX)(DX*2), BX
+	MOVQ   cell+24(FP), SI
+	MOVQ   squash+32(FP), DI
+	MOVQ   dhidden+40(FP), R8
+	MOVQ   dnext+48(FP), R9
+	MOVQ   rows+0(FP), R11
+	MOVQ   width+8(FP), R12
+	MOVQ   width+8(FP), R13
+	SHLQ   $0x02, R13
+	XORQ   R10, R10
+	IMUL3Q $0x03, R13, R13
+
+row:
+	MOVQ R12, R14
+
+column:
+	VMOVUPS      (R8)(R10*1), Z0
+	VMOVUPS      (DI)(R10*1), Z1
+	VMOVUPS      (AX)(BX*1), Z2
+	VMULPS       Z2, Z0, Z3
+	VMOVUPS      (R9)(R10*1), Z4
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS Z1, Z1, Z5
+	VFMADD231PS  Z5, Z3, Z4
+	VMULPS       Z1, Z0, Z0
+	VMOVAPS      Z2, Z1
+	VFNMADD231PS Z2, Z2, Z1
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)(BX*1)
+	VMOVUPS      (AX), Z0
+	VMOVUPS      (AX)(DX*2), Z1
+	VMULPS       Z1, Z4, Z2
+	VMOVAPS      Z0, Z3
+	VFNMADD231PS Z0, Z0, Z3
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (CX)
+	VMULPS       Z0, Z4, Z0
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z2
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS Z1, Z1, Z2
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (CX)(DX*2)
+	VMOVUPS      (AX)(DX*1), Z0
+	VMOVUPS      (SI)(R10*1), Z1
+	VMULPS       Z1, Z4, Z1
+	VMOVAPS      Z0, Z2
+	VFNMADD231PS Z0, Z0, Z2
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, (CX)(DX*1)
+	VMULPS       Z0, Z4, Z0
+	VMOVUPS      Z0, (R9)(R10*1)
+	ADDQ         $0x40, R10
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, R14
+	JNZ          column
+	ADDQ         R13, AX
+	ADDQ         R13, CX
+	DECQ         R11
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func gruAVX512(rows int, width int, zx *float32, zh *float32, hidden *float32, next *float32)
+// Requires: AVX, AVX512F
+TEXT ·gruAVX512(SB), NOSPLIT, $0-48
+	MOVQ   zx+16(FP), AX
+	MOVQ   zh+24(FP), CX
+	MOVQ   width+8(FP), DX
+	SHLQ   $0x02, DX
+	MOVQ   hidden+32(FP), BX
+	MOVQ   next+40(FP), SI
+	MOVQ   rows+0(FP), R8
+	MOVQ   width+8(FP), R9
+	MOVQ   width+8(FP), R10
+	SHLQ   $0x02, R10
+	XORQ   DI, DI
+	IMUL3Q $0x02, R10, R10
+
+row:
+	MOVQ R9, R11
+
+column:
+	VMOVUPS      (AX), Z0
+	VADDPS       (CX), Z0, Z0
+	VMOVUPS      (AX)(DX*1), Z1
+	VADDPS       (CX)(DX*1), Z1, Z1
+	VBROADCASTSS bits42aea8f6AVX512<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z0
+	VMINPS       Z1, Z2, Z1
+	VBROADCASTSS bitsc2aea8f6AVX512<>+0(SB), Z2
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	VBROADCASTSS bitsbfb8aa3bAVX512<>+0(SB), Z3
+	VMOVAPS      Z3, Z2
+	VBROADCASTSS bits4b400000AVX512<>+0(SB), Z4
+	VFMADD213PS  Z4, Z0, Z3
+	VFMADD213PS  Z4, Z1, Z2
+	VBROADCASTSS bits4b400000AVX512<>+0(SB), Z5
+	VSUBPS       Z5, Z3, Z4
+	VSUBPS       Z5, Z2, Z5
+	VBROADCASTSS bits3f317218AVX512<>+0(SB), Z6
+	VFNMSUB231PS Z6, Z4, Z0
+	VFNMSUB231PS Z6, Z5, Z1
+	VMULPS       Z0, Z0, Z6
+	VMULPS       Z1, Z1, Z7
+	VBROADCASTSS bits3e2aaa58AVX512<>+0(SB), Z9
+	VMOVAPS      Z9, Z8
+	VBROADCASTSS bits3c09140eAVX512<>+0(SB), Z11
+	VMOVAPS      Z11, Z10
+	VBROADCASTSS bits3d2aaa43AVX512<>+0(SB), Z12
+	VFMADD213PS  Z12, Z0, Z11
+	VFMADD213PS  Z12, Z1, Z10
+	VBROADCASTSS bits3f000000AVX512<>+0(SB), Z12
+	VFMADD213PS  Z12, Z0, Z9
+	VFMADD213PS  Z12, Z1, Z8
+	VBROADCASTSS bits3ab6cc99AVX512<>+0(SB), Z12
+	VFMADD231PS  Z12, Z6, Z11
+	VFMADD231PS  Z12, Z7, Z10
+	VFMADD231PS  Z11, Z6, Z9
+	VFMADD231PS  Z10, Z7, Z8
+	VBROADCASTSS bitsb102e308AVX512<>+0(SB), Z10
+	VFNMADD231PS Z10, Z4, Z0
+	VFNMADD231PS Z10, Z5, Z1
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z4
+	VPSLLD       $0x17, Z3, Z3
+	VPADDD       Z4, Z3, Z3
+	VPSLLD       $0x17, Z2, Z2
+	VPADDD       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z5
+	VFMADD231PS  Z9, Z6, Z0
+	VADDPS       Z4, Z2, Z4
+	VFMADD231PS  Z8, Z7, Z1
+	VFMADD231PS  Z3, Z0, Z5
+	VFMADD231PS  Z2, Z1, Z4
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z1
+	VDIVPS       Z5, Z1, Z0
+	VDIVPS       Z4, Z1, Z1
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, (AX)(DX*1)
+	VMOVUPS      (AX)(DX*2), Z2
+	VFMADD231PS  (CX)(DX*2), Z0, Z2
+	VBROADCASTSS bits7fffffffAVX512<>+0(SB), Z3
+	VPANDND      Z2, Z3, Z0
+	VPANDD       Z3, Z2, Z2
+	VMULPS       Z2, Z2, Z3
+	VMULPS       Z3, Z3, Z4
+	VBROADCASTSS bits3e088696AVX512<>+0(SB), Z5
+	VBROADCASTSS bits3caca2ebAVX512<>+0(SB), Z6
+	VBROADCASTSS bitsbd5c94bdAVX512<>+0(SB), Z7
+	VFMADD213PS  Z7, Z3, Z6
+	VBROADCASTSS bitsbeaaaaa5AVX512<>+0(SB), Z7
+	VFMADD213PS  Z7, Z3, Z5
+	VBROADCASTSS bitsbbcdb2a8AVX512<>+0(SB), Z7
+	VFMADD231PS  Z7, Z4, Z6
+	VFMADD231PS  Z6, Z4, Z5
+	VMULPS       Z3, Z2, Z3
+	VFMADD213PS  Z2, Z3, Z5
+	VBROADCASTSS bits3f0c9f54AVX512<>+0(SB), Z3
+	VCMPPS       $0x11, Z3, Z2, K1
+	VBROADCASTSS bits41200000AVX512<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VBROADCASTSS bits4038aa3bAVX512<>+0(SB), Z3
+	VBROADCASTSS bits4b400000AVX512<>+0(SB), Z4
+	VFMADD213PS  Z4, Z2, Z3
+	VADDPS       Z2, Z2, Z2
+	VBROADCASTSS bits4b400000AVX512<>+0(SB), Z4
+	VSUBPS       Z4, Z3, Z4
+	VBROADCASTSS bits3f317218AVX512<>+0(SB), Z6
+	VFNMADD231PS Z6, Z4, Z2
+	VMULPS       Z2, Z2, Z4
+	VBROADCASTSS bits3e2aaa58AVX512<>+0(SB), Z6
+	VBROADCASTSS bits3c09140eAVX512<>+0(SB), Z7
+	VBROADCASTSS bits3d2aaa43AVX512<>+0(SB), Z8
+	VFMADD213PS  Z8, Z2, Z7
+	VBROADCASTSS bits3f000000AVX512<>+0(SB), Z8
+	VFMADD213PS  Z8, Z2, Z6
+	VBROADCASTSS bits3ab6cc99AVX512<>+0(SB), Z8
+	VFMADD231PS  Z8, Z4, Z7
+	VFMADD231PS  Z7, Z4, Z6
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z7
+	VPSLLD       $0x17, Z3, Z3
+	VPADDD       Z7, Z3, Z3
+	VADDPS       Z7, Z3, Z7
+	VFMADD231PS  Z6, Z4, Z2
+	VFMADD231PS  Z3, Z2, Z7
+	VBROADCASTSS bits40000000AVX512<>+0(SB), Z2
+	VDIVPS       Z7, Z2, Z7
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z2
+	VSUBPS       Z7, Z2, Z2
+	VMOVAPS      Z5, K1, Z2
+	VPORD        Z0, Z2, Z2
+	VMOVUPS      Z2, (AX)(DX*2)
+	VMOVUPS      (BX)(DI*1), Z0
+	VSUBPS       Z2, Z0, Z0
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(DI*1)
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, R11
+	JNZ          column
+	ADDQ         R10, AX
+	ADDQ         R10, CX
+	DECQ         R8
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func gruBackAVX512(rows int, width int, gates *float32, zh *float32, hidden *float32, dnext *float32, dzx *float32, dzh *float32)
+// Requires: AVX, AVX512F
+TEXT ·gruBackAVX512(SB), NOSPLIT, $0-64
+	MOVQ   gates+16(FP), AX
+	MOVQ   zh+24(FP), CX
+	MOVQ   dzx+48(FP), DX
+	MOVQ   dzh+56(FP), BX
+	MOVQ   width+8(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   hidden+32(FP), DI
+	MOVQ   dnext+40(FP), R8
+	MOVQ   rows+0(FP), R10
+	MOVQ   width+8(FP), R11
+	MOVQ   width+8(FP), R12
+	SHLQ   $0x02, R12
+	XORQ   R9, R9
+	IMUL3Q $0x02, R12, R12
+
+row:
+	MOVQ R11, R13
+
+column:
+	VMOVUPS      (R8)(R9*1), Z0
+	VMOVUPS      (AX)(SI*1), Z1
+	VMOVUPS      (AX)(SI*2), Z2
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z3
+	VMOVAPS      Z3, Z3
+	VFNMADD231PS Z2, Z2, Z3
+	VMULPS       Z3, Z0, Z3
+	VBROADCASTSS bits3f800000AVX512<>+0(SB), Z4
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      (DI)(R9*1), Z4
+	VSUBPS       Z2, Z4, Z4
+	VMULPS       Z4, Z0, Z2
+	VMOVAPS      Z1, Z4
+	VFNMADD231PS Z1, Z1, Z4
+	VMULPS       Z4, Z2, Z2
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R8)(R9*1)
+	VMOVUPS      (AX), Z0
+	VMOVUPS      (CX)(SI*2), Z1
+	VMULPS       Z1, Z3, Z1
+	VMOVAPS      Z0, Z4
+	VFNMADD231PS Z0, Z0, Z4
+	VMULPS       Z4, Z1, Z1
+	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z2, (DX)(SI*1)
+	VMOVUPS      Z2, (BX)(SI*1)
+	VMOVUPS      Z3, (DX)(SI*2)
+	VMULPS       Z0, Z3, Z0
+	VMOVUPS      Z0, (BX)(SI*2)
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, R13
+	JNZ          column
+	ADDQ         R12, AX
+	ADDQ         R12, CX
+	ADDQ         R12, DX
+	ADDQ         R12, BX
+	DECQ         R10
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func adamAVX512(n int, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, rate float32, root float32, epsilon float32, w *float32, gradient *float32, m *float32, v *float32)
+// Requires: AVX, AVX512F
+TEXT ·adamAVX512(SB), NOSPLIT, $0-72
+	VBROADCASTSS beta1+8(FP), Z0
+	VBROADCASTSS rest1+12(FP), Z1
+	VBROADCASTSS beta2+16(FP), Z2
+	VBROADCASTSS rest2+20(FP), Z3
+	VBROADCASTSS keep+24(FP), Z4
+	VBROADCASTSS rate+28(FP), Z5
+	VBROADCASTSS root+32(FP), Z6
+	VBROADCASTSS epsilon+36(FP), Z7
+	MOVQ         n+0(FP), AX
+	MOVQ         w+40(FP), CX
+	MOVQ         gradient+48(FP), DX
+	MOVQ         m+56(FP), BX
+	MOVQ         v+64(FP), SI
+	CMPQ         AX, $0x10
+	JLT          rest
+
+whole:
+	VMOVUPS     (CX), Z8
+	VMOVUPS     (DX), Z9
+	VMOVUPS     (BX), Z10
+	VMOVUPS     (SI), Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z1, Z9, Z10
+	VMOVUPS     Z10, (BX)
+	VMULPS      Z9, Z9, Z9
+	VMULPS      Z2, Z11, Z11
+	VFMADD231PS Z3, Z9, Z11
+	VMOVUPS     Z11, (SI)
+	VSQRTPS     Z11, Z9
+	VFMADD213PS Z7, Z6, Z9
+	VMULPS      Z5, Z10, Z10
+	VDIVPS      Z9, Z10, Z10
+	VFMSUB132PS Z4, Z10, Z8
+	VMOVUPS     Z8, (CX)
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, AX
+	CMPQ        AX, $0x10
+	JGE         whole
+
+rest:
+	TESTQ       AX, AX
+	JZ          done
+	XORQ        DI, DI
+	BTSQ        AX, DI
+	DECQ        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (CX), K1, Z8
+	VMOVUPS.Z   (DX), K1, Z9
+	VMOVUPS.Z   (BX), K1, Z10
+	VMOVUPS.Z   (SI), K1, Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z1, Z9, Z10
+	VMOVUPS     Z10, K1, (BX)
+	VMULPS      Z9, Z9, Z9
+	VMULPS      Z2, Z11, Z11
+	VFMADD231PS Z3, Z9, Z11
+	VMOVUPS     Z11, K1, (SI)
+	VSQRTPS     Z11, Z9
+	VFMADD213PS Z7, Z6, Z9
+	VMULPS      Z5, Z10, Z10
+	VDIVPS      Z9, Z10, Z10
+	VFMSUB132PS Z4, Z10, Z8
+	VMOVUPS     Z8, K1, (CX)
+
+done:
+	VZEROUPPER
+	RET

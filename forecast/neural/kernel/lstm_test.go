@@ -2,7 +2,6 @@ package kernel_test
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -25,31 +24,6 @@ func TestLSTMAgreesWithPlain(t *testing.T) {
 		agree(t, 2e-6, s, func(k kernel.Set, s [][]float32) { k.LSTM(rows, width, s[0], s[1], s[2], s[3], s[4]) })
 		agree(t, 2e-6, s, func(k kernel.Set, s [][]float32) { k.LSTM(rows, width, s[0], s[1], s[1], s[2], s[2]) })
 	})
-}
-
-func TestLSTMPanicsBeyondItsSlices(t *testing.T) {
-	const rows, width = 3, 16
-	for short := range 5 {
-		var s [5][]float32
-		for i := range s {
-			s[i] = make([]float32, rows*width)
-		}
-		s[0] = make([]float32, 4*rows*width)
-		s[short] = s[short][:len(s[short])-1]
-		for _, k := range kernel.All() {
-			if !panics(func() { k.LSTM(rows, width, s[0], s[1], s[2], s[3], s[4]) }) {
-				t.Errorf("%s does not panic when slice %d is short", k.Name, short)
-			}
-		}
-	}
-}
-
-func TestLSTMDoesNotAllocate(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	z, cell, next, squash, hidden := noise(rng, 64*4), noise(rng, 64), noise(rng, 64), noise(rng, 64), noise(rng, 64)
-	for _, k := range kernel.All() {
-		withoutAllocation(t, k.Name, func() { k.LSTM(4, 16, z, cell, next, squash, hidden) })
-	}
 }
 
 // activations computes sigmoid and tanh of a multiple of Lanes values, by way of gates.

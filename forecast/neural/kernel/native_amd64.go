@@ -20,16 +20,16 @@ var (
 	avx2 = Set{
 		Name: "avx2",
 		Gemm: gemmBy(gemmAVX2),
-		LSTM: lstmBy(lstmAVX2),
-
-		LSTMBack: lstmBack, GRU: gru, GRUBack: gruBack, Adam: adam,
+		LSTM: lstmBy(lstmAVX2), LSTMBack: lstmBackBy(lstmBackAVX2),
+		GRU: gruBy(gruAVX2), GRUBack: gruBackBy(gruBackAVX2),
+		Adam: adamBy(adamAVX2),
 	}
 	avx512 = Set{
 		Name: "avx512",
 		Gemm: gemmBy(gemmAVX512),
-		LSTM: lstmBy(lstmAVX512),
-
-		LSTMBack: lstmBack, GRU: gru, GRUBack: gruBack, Adam: adam,
+		LSTM: lstmBy(lstmAVX512), LSTMBack: lstmBackBy(lstmBackAVX512),
+		GRU: gruBy(gruAVX512), GRUBack: gruBackBy(gruBackAVX512),
+		Adam: adamBy(adamAVX512),
 	}
 )
 
@@ -56,6 +56,38 @@ func lstmBy(assembly func(rows, width int, z, cell, next, squash, hidden *float3
 	return func(rows, width int, z, cell, next, squash, hidden []float32) {
 		if checkLSTM(rows, width, z, cell, next, squash, hidden) {
 			assembly(rows, width, &z[0], &cell[0], &next[0], &squash[0], &hidden[0])
+		}
+	}
+}
+
+func lstmBackBy(assembly func(rows, width int, gates, cell, squash, dhidden, dnext, dz *float32)) func(rows, width int, gates, cell, squash, dhidden, dnext, dz []float32) {
+	return func(rows, width int, gates, cell, squash, dhidden, dnext, dz []float32) {
+		if checkLSTMBack(rows, width, gates, cell, squash, dhidden, dnext, dz) {
+			assembly(rows, width, &gates[0], &cell[0], &squash[0], &dhidden[0], &dnext[0], &dz[0])
+		}
+	}
+}
+
+func gruBy(assembly func(rows, width int, zx, zh, hidden, next *float32)) func(rows, width int, zx, zh, hidden, next []float32) {
+	return func(rows, width int, zx, zh, hidden, next []float32) {
+		if checkGRU(rows, width, zx, zh, hidden, next) {
+			assembly(rows, width, &zx[0], &zh[0], &hidden[0], &next[0])
+		}
+	}
+}
+
+func gruBackBy(assembly func(rows, width int, gates, zh, hidden, dnext, dzx, dzh *float32)) func(rows, width int, gates, zh, hidden, dnext, dzx, dzh []float32) {
+	return func(rows, width int, gates, zh, hidden, dnext, dzx, dzh []float32) {
+		if checkGRUBack(rows, width, gates, zh, hidden, dnext, dzx, dzh) {
+			assembly(rows, width, &gates[0], &zh[0], &hidden[0], &dnext[0], &dzx[0], &dzh[0])
+		}
+	}
+}
+
+func adamBy(assembly func(n int, beta1, rest1, beta2, rest2, keep, rate, root, epsilon float32, w, g, m, v *float32)) func(p Adam, w, g, m, v []float32) {
+	return func(p Adam, w, g, m, v []float32) {
+		if checkAdam(w, g, m, v) {
+			assembly(len(w), p.Beta1, 1-p.Beta1, p.Beta2, 1-p.Beta2, p.Keep, p.Rate, p.Root, p.Epsilon, &w[0], &g[0], &m[0], &v[0])
 		}
 	}
 }

@@ -49,6 +49,10 @@ func files() ([]file, error) {
 		a.ConstraintExpr("amd64")
 		a.gemm()
 		a.lstm()
+		a.lstmBack()
+		a.gru()
+		a.gruBack()
+		a.adam()
 		f, err := a.Result()
 		if err != nil {
 			return nil, err
@@ -79,6 +83,8 @@ type asm struct {
 	constants map[uint32]operand.Mem // by their bits
 	labels    int
 }
+
+const readOnly = attr.RODATA | attr.NOPTR
 
 // function begins a function; params is its signature without "func". No argument that is
 // a pointer escapes.

@@ -260,10 +260,9 @@ func (a *asm) write(v []reg.VecVirtual, m operand.Mem) {
 	}
 }
 
-// block gives the blocks of a row of z, w being the bytes of a block.
-func (a *asm) block(z, w reg.GPVirtual) (m [4]operand.Mem) {
-	w3 := a.GP64()
-	a.LEAQ(at(w, w, 2, 0), w3)
+// blocks are those of a row of z, w being the bytes of a block and w3 three times that; of
+// three blocks, w3 is of no meaning.
+func blocks(z, w, w3 reg.GPVirtual) [4]operand.Mem {
 	return [4]operand.Mem{{Base: z}, at(z, w, 1, 0), at(z, w, 2, 0), at(z, w3, 1, 0)}
 }
 
@@ -271,47 +270,48 @@ func (a *asm) block(z, w reg.GPVirtual) (m [4]operand.Mem) {
 func (a *asm) lstm() {
 	a.function("lstm", "(rows, width int, z, cell, next, squash, hidden *float32)",
 		"computes the gates of rows cells: rows is at least 1, width a positive multiple of 16.")
-	z := a.load("z")
-	blocks := a.block(z, a.bytes("width"))
+	z, w, w3 := a.load("z"), a.bytes("width"), a.GP64()
+	a.LEAQ(at(w, w, 2, 0), w3)
+	z4 := blocks(z, w, w3)
 	cell, next, squash, hidden := a.load("cell"), a.load("next"), a.load("squash"), a.load("hidden")
 	a.columns(4, func(place reg.GPVirtual) {
-		a.cells(blocks, true, at(cell, place, 1, 0), at(next, place, 1, 0), at(squash, place, 1, 0), at(hidden, place, 1, 0))
+		a.cells(z4, true, at(cell, place, 1, 0), at(next, place, 1, 0), at(squash, place, 1, 0), at(hidden, place, 1, 0))
 	}, z)
 	a.end()
 }
 
 // cells emits the gates of 16 cells. Unless keep, their values and squash are not written.
-func (a *asm) cells(blocks [4]operand.Mem, keep bool, cell, next, squash, hidden operand.Mem) {
+func (a *asm) cells(z [4]operand.Mem, keep bool, cell, next, squash, hidden operand.Mem) {
 	save := func(v []reg.VecVirtual, m operand.Mem) {
 		if keep {
 			a.write(v, m)
 		}
 	}
-	g := a.read(blocks[2])
+	g := a.read(z[2])
 	a.tanh(g...)
-	save(g, blocks[2])
-	i, f := a.read(blocks[0]), a.read(blocks[1])
+	save(g, z[2])
+	i, f := a.read(z[0]), a.read(z[1])
 	if a.registers >= 32 {
 		a.sigmoid(append(i, f...)...)
 	} else {
 		a.sigmoid(i...)
 	}
-	save(i, blocks[0])
+	save(i, z[0])
 	for j := range i {
 		a.VMULPS(g[j], i[j], i[j])
 	}
 	if a.registers < 32 {
 		a.sigmoid(f...)
 	}
-	save(f, blocks[1])
+	save(f, z[1])
 	sum := i
 	for j := range sum {
 		a.VFMADD231PS(cell.Offset(j*a.size()), f[j], sum[j])
 	}
 	a.write(sum, next)
-	o := a.read(blocks[3])
+	o := a.read(z[3])
 	a.sigmoid(o...)
-	save(o, blocks[3])
+	save(o, z[3])
 	a.tanh(sum...)
 	save(sum, squash)
 	for j := range sum {
