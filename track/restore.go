@@ -34,9 +34,9 @@ type Past struct {
 
 // Restore puts an empty track where an earlier one stood: the models learn again what
 // came after the snapshot, and forecasts that may still be judged are read from the
-// chain. A snapshot of other models or horizons gives an error that wraps
-// forecast.ErrArchive; the track must then be discarded, and Restore without a
-// snapshot lets the models begin anew.
+// chain. Models that the snapshot does not know begin with what the bars teach them. A
+// snapshot of other horizons gives an error that wraps forecast.ErrArchive; the track must
+// then be discarded, and Restore without a snapshot lets all models begin anew.
 func (t *Track) Restore(ctx context.Context, p Past) error {
 	t.bars = append(t.bars[:0], p.Bars[max(0, len(p.Bars)-t.RestoreBars()):]...)
 	t.gauge(0)

@@ -3,6 +3,7 @@ package track
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/foretick/foretick/forecast"
 )
@@ -11,51 +12,78 @@ import (
 // the place in the bar log up to which the track has consumed.
 func (t *Track) Snapshot() []byte {
 	a := forecast.NewArchive()
-	t.persist(a)
+	n := len(t.slots)
+	t.header(a, &n)
+	for i := range t.slots {
+		s := &t.slots[i]
+		name, body := []byte(s.model.Name()), forecast.NewArchive()
+		s.persist(body)
+		b := body.Bytes()
+		a.Blob(&name)
+		a.Blob(&b)
+	}
 	return a.Bytes()
 }
 
 // snapshotFormat is the first number of a snapshot.
-const snapshotFormat = 1
+const snapshotFormat = 2
 
-func (t *Track) persist(a *forecast.Archive) {
-	format, slots := snapshotFormat, len(t.slots)
+// header carries what a snapshot says of the track as a whole.
+func (t *Track) header(a *forecast.Archive, slots *int) {
+	format := snapshotFormat
 	a.Int(&format)
-	a.Int(&slots)
+	a.Int(slots)
 	a.Bool(&t.backfilled)
-	horizons := append([]int(nil), t.cfg.Horizons...)
+	horizons := slices.Clone(t.cfg.Horizons)
 	a.Ints(&horizons)
-	if format != snapshotFormat || slots != len(t.slots) || fmt.Sprint(horizons) != fmt.Sprint(t.cfg.Horizons) {
-		a.Fail("it is of other models or horizons")
-		return
-	}
-	for i := range t.slots {
-		s := &t.slots[i]
-		name := []byte(s.model.Name())
-		a.Blob(&name)
-		if string(name) != s.model.Name() {
-			a.Fail("it holds %.20q in place of %q", name, s.model.Name())
-			return
-		}
-		a.Bool(&s.ready)
-		a.Int(&s.age)
-		v, w := []byte(s.version), []byte(s.why)
-		a.Blob(&v)
-		a.Blob(&w)
-		s.version, s.why = string(v), string(w)
-		if s.state != nil {
-			s.state.Persist(a)
-		}
+	if format != snapshotFormat || !slices.Equal(horizons, t.cfg.Horizons) {
+		a.Fail("it is of other horizons or of another program")
 	}
 }
 
-// thaw takes the models back to where the snapshot was taken, at the newest of t.bars.
+// persist carries a slot.
+func (s *slot) persist(a *forecast.Archive) {
+	a.Bool(&s.ready)
+	a.Int(&s.age)
+	v, w := []byte(s.version), []byte(s.why)
+	a.Blob(&v)
+	a.Blob(&w)
+	s.version, s.why = string(v), string(w)
+	if s.state != nil {
+		s.state.Persist(a)
+	}
+}
+
+// thaw takes the models back to where the snapshot was taken, at the newest of t.bars. A
+// model that the snapshot does not know, or knows otherwise, begins with what the bars
+// teach it.
 func (t *Track) thaw(ctx context.Context, snapshot []byte) error {
 	a := forecast.ReadArchive(snapshot)
-	t.persist(a)
+	var n int
+	t.header(a, &n)
+	if n < 0 || n > maxSlots {
+		a.Fail("%d models", n)
+	}
+	kept := map[string][]byte{}
+	for range min(n, maxSlots) {
+		var name, body []byte
+		a.Blob(&name)
+		a.Blob(&body)
+		kept[string(name)] = body
+	}
 	if err := a.Close(); err != nil {
 		return fmt.Errorf("track: snapshot of %s: %w", t.id, err)
 	}
+	var anew []*slot
+	for i := range t.slots {
+		s := &t.slots[i]
+		a := forecast.ReadArchive(kept[s.model.Name()])
+		if s.persist(a); a.Close() != nil {
+			*s = newSlot(s.model, t.set)
+			anew = append(anew, s)
+		}
+	}
+	t.teach(anew)
 	// Models that look at the window only are fitted again on the window of then.
 	for i := range t.slots {
 		s := &t.slots[i]
@@ -75,4 +103,23 @@ func (t *Track) thaw(ctx context.Context, snapshot []byte) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// maxSlots bounds the models of a snapshot that is read.
+const maxSlots = 1000
+
+// teach takes states that know nothing through the bars of the window. They are fitted
+// before the next step.
+func (t *Track) teach(slots []*slot) {
+	if len(slots) == 0 {
+		return
+	}
+	t.backfilled = true
+	for i := range t.bars {
+		t.ahead = t.targets(t.ahead[:0], t.bars[i].Start)
+		w := forecast.NewWindow(t.cfg.Series.Interval, t.bars[max(0, i+1-t.cfg.Window):i+1]).WithAhead(t.ahead)
+		for _, s := range slots {
+			s.update(w, t.set)
+		}
+	}
 }

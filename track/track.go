@@ -267,16 +267,16 @@ func (t *Track) longest() int { return t.cfg.Horizons[len(t.cfg.Horizons)-1] }
 func (t *Track) learn(in Input) {
 	t.push(in.Bar)
 	t.backfilled = t.backfilled || in.Backfill
-	t.ahead = t.targets(t.ahead[:0])
+	t.ahead = t.targets(t.ahead[:0], in.Start)
 	w := t.window().WithAhead(t.ahead)
 	for i := range t.slots {
 		t.slots[i].update(w, t.set)
 	}
 }
 
-// targets appends to list the bars that the calendar expects after the newest one.
-func (t *Track) targets(list []market.Span) []market.Span {
-	start := t.bars[len(t.bars)-1].Start
+// targets appends to list the bars that the calendar expects after the one that begins at
+// start.
+func (t *Track) targets(list []market.Span, start market.Time) []market.Span {
 	for range t.longest() {
 		start = t.next(start)
 		list = append(list, market.Span{Start: start, End: t.cfg.Series.Interval.End(start)})

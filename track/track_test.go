@@ -397,12 +397,8 @@ func TestRestoreRefusesAnotherSnapshot(t *testing.T) {
 	run(t, a, 0, bars(0, 20)...)
 	for name, change := range map[string]func(*track.Config, *track.Past){
 		"horizons": func(c *track.Config, _ *track.Past) { c.Horizons = track.UpTo(3) },
-		"models":   func(c *track.Config, _ *track.Past) { c.Models = c.Models[:1] },
-		"names": func(c *track.Config, _ *track.Past) {
-			c.Models = []forecast.Forecaster{c.Models[0], walk{name: "other"}}
-		},
-		"short": func(_ *track.Config, p *track.Past) { p.Snapshot = p.Snapshot[:len(p.Snapshot)-3] },
-		"long":  func(_ *track.Config, p *track.Past) { p.Snapshot = append(p.Snapshot, 0) },
+		"short":    func(_ *track.Config, p *track.Past) { p.Snapshot = p.Snapshot[:len(p.Snapshot)-3] },
+		"long":     func(_ *track.Config, p *track.Past) { p.Snapshot = append(p.Snapshot, 0) },
 	} {
 		c, p := cfg, track.Past{Snapshot: a.Snapshot()}
 		change(&c, &p)
@@ -411,6 +407,61 @@ func TestRestoreRefusesAnotherSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// A model that joins, or stands in for one that has gone, learns from the bars that are kept
+// and forecasts from the next one on; the others go on as if nothing had been.
+func TestRestoreWithOtherModels(t *testing.T) {
+	ctx := context.Background()
+	cfg := config(ledger.Live, walk{name: "naive", min: 3}, memory{})
+	a := newTrack(t, cfg)
+	in := bars(0, 40)
+	var seen []market.Bar
+	for _, i := range in[:30] {
+		if _, err := a.Advance(ctx, i, i.End.Add(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, i.Bar)
+	}
+	past := track.Past{Snapshot: a.Snapshot(), Bars: seen, Head: a.Head(), Inputs: a.Inputs()}
+	more := cfg
+	more.Models = append(slices.Clone(cfg.Models), walk{name: "window", min: 3}, another{})
+	fewer := cfg
+	fewer.Models = cfg.Models[:1]
+	for name, c := range map[string]track.Config{"more": more, "fewer": fewer} {
+		b := newTrack(t, c)
+		if err := b.Restore(ctx, past); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		whole := newTrack(t, cfg)
+		if err := whole.Restore(ctx, past); err != nil {
+			t.Fatal(err)
+		}
+		next := in[30]
+		ra, err := whole.Advance(ctx, next, next.End.Add(time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rb, err := b.Advance(ctx, next, next.End.Add(time.Millisecond))
+		if err != nil || len(rb.Abstentions) > 0 {
+			t.Fatalf("%s: %v, %+v", name, err, rb.Abstentions)
+		}
+		had := map[string]bool{}
+		for _, f := range rb.Forecasts {
+			had[f.Model] = true
+			if k := slices.IndexFunc(ra.Forecasts, func(g forecast.Forecast) bool { return g.Model == f.Model && g.Horizon == f.Horizon }); k >= 0 && !cmp.Equal(ra.Forecasts[k], f) {
+				t.Errorf("%s: %s forecasts otherwise now: %s", name, f.Model, cmp.Diff(ra.Forecasts[k], f))
+			}
+		}
+		if len(had) != len(c.Models) {
+			t.Errorf("%s: %v forecast, want %d", name, had, len(c.Models))
+		}
+	}
+}
+
+// another is memory under another name.
+type another struct{ memory }
+
+func (another) Name() string { return "another" }
 
 // Parameters are estimated every RefitEvery bars: the version says when. History is
 // learnt from without being fitted.

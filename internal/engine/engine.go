@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,7 +43,7 @@ type Store interface {
 type Config struct {
 	Store Store
 	Bus   bus.Bus
-	// Models returns new forecasters for a track.
+	// Models returns new forecasters for a track. It may return others after Renew.
 	Models    func() []forecast.Forecaster
 	Horizons  []int
 	Calendars func(market.Series) market.Calendar
@@ -70,7 +71,7 @@ const retryPause = 500 * time.Millisecond
 type Engine struct {
 	cfg     Config
 	metrics *metrics
-	names   []string // of the models
+	renew   atomic.Bool // the models have changed
 
 	mu      sync.Mutex
 	pos     uint64        // every bar with Seq <= pos has been stepped and committed
@@ -102,11 +103,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	var names []string
-	for _, model := range cfg.Models() {
-		names = append(names, model.Name())
-	}
-	return &Engine{cfg: cfg, metrics: m, names: names, moved: make(chan struct{}), tracks: map[market.SeriesID]*follower{}}, nil
+	return &Engine{cfg: cfg, metrics: m, moved: make(chan struct{}), tracks: map[market.SeriesID]*follower{}}, nil
 }
 
 // Run restores the tracks of all series in the store, steps the bars that were
@@ -229,8 +226,17 @@ func (e *Engine) advance(pos uint64) {
 	}
 }
 
+// Renew lets every track take up what Config.Models returns now, from its next bar on.
+// Models that were in the race go on as if nothing had been; those that join learn from the
+// stored bars first.
+func (e *Engine) Renew() { e.renew.Store(true) }
+
 // pass steps one batch of logged bars. It reports whether there may be more.
 func (e *Engine) pass(ctx context.Context) (more bool, err error) {
+	if e.renew.CompareAndSwap(true, false) {
+		e.saveAll(ctx)
+		e.tracks = map[market.SeriesID]*follower{}
+	}
 	recs, err := e.cfg.Store.BarLog(ctx, "", e.pos, batchBars)
 	if err != nil || len(recs) == 0 {
 		return false, err

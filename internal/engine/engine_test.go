@@ -13,6 +13,7 @@ import (
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/forecast/auto"
+	"github.com/foretick/foretick/forecast/drift"
 	"github.com/foretick/foretick/forecast/ewma"
 	"github.com/foretick/foretick/forecast/garch"
 	"github.com/foretick/foretick/forecast/naive"
@@ -23,6 +24,7 @@ import (
 	"github.com/foretick/foretick/internal/store/sqlite"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
+	"github.com/foretick/foretick/score"
 	"github.com/foretick/foretick/track"
 )
 
@@ -60,7 +62,16 @@ type rig struct {
 	engine  *engine.Engine
 	metrics *prometheus.Registry
 	now     atomic.Int64
+	more    atomic.Bool // the race has one model more
 	stop    func()
+}
+
+// joined are the models that have joined the race.
+func (r *rig) joined() []forecast.Forecaster {
+	if r.more.Load() {
+		return []forecast.Forecaster{drift.New()}
+	}
+	return nil
 }
 
 func newRig(t *testing.T) *rig {
@@ -97,7 +108,7 @@ func (r *rig) start() {
 	r.t.Helper()
 	r.metrics = prometheus.NewRegistry()
 	e, err := engine.New(engine.Config{
-		Store: r.store, Bus: r.bus, Models: models, Horizons: track.UpTo(3),
+		Store: r.store, Bus: r.bus, Models: func() []forecast.Forecaster { return append(models(), r.joined()...) }, Horizons: track.UpTo(3),
 		Calendars: func(market.Series) market.Calendar { return market.Always }, LateAfter: time.Second,
 		Now: func() time.Time { return time.UnixMicro(r.now.Load()) }, Metrics: r.metrics,
 	})
@@ -230,6 +241,57 @@ func TestKilledEngineGoesOn(t *testing.T) {
 		if got, want := r.head(a), want(t, a, 0, n+40); got != want {
 			t.Errorf("killed after %d bars: head %v, want %v", n, got, want)
 		}
+	}
+}
+
+// TestModelsJoinAndLeave lets a model join while the engine runs and leave at a restart: it
+// forecasts from its next bar on, the others do not notice, and its last forecasts are still
+// judged.
+func TestModelsJoinAndLeave(t *testing.T) {
+	r := newRig(t)
+	names := func() map[string]int {
+		entries, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: store.Range{Newest: true, Limit: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := ledger.Decode(entries[0].Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := map[string]int{}
+		for _, f := range e.Issue.Forecasts {
+			n[f.Model+" "+f.Version]++
+		}
+		return n
+	}
+	r.feed(0, 60, true)
+	before := names()
+	r.more.Store(true)
+	r.engine.Renew()
+	r.feed(60, 61, true)
+	after := names()
+	for name := range before {
+		if after[name] != 3 {
+			t.Errorf("%s is not there after Renew: %v", name, after)
+		}
+	}
+	if len(after) != len(before)+1 {
+		t.Errorf("after Renew there are %v, before %v", after, before)
+	}
+	r.feed(61, 70, true)
+	r.stop()
+	r.more.Store(false)
+	r.start()
+	r.feed(70, 80, true)
+	if n := names(); len(n) != 4 {
+		t.Errorf("after it has left there are %v", n)
+	}
+	scores := 0
+	if err := r.store.EachScore(t.Context(), a.ID(), store.ScoreQuery{Model: "drift"}, func(*score.Score) bool { scores++; return true }); err != nil {
+		t.Fatal(err)
+	}
+	if scores != 3*10 { // cutoffs of ten bars, up to three ahead, the last of them after it had left
+		t.Errorf("%d scores of the model that left, want 30", scores)
 	}
 }
 

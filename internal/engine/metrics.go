@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/score"
 	"github.com/foretick/foretick/track"
@@ -54,6 +55,7 @@ type seriesMetrics struct {
 	id     string
 	all    *metrics
 	models map[string]*modelMetrics
+	racing []*modelMetrics
 	height prometheus.Gauge
 }
 
@@ -62,42 +64,52 @@ type modelMetrics struct {
 	scores, hits, scaled, crps            prometheus.Counter
 }
 
-func (m *metrics) series(id market.SeriesID, models []string) *seriesMetrics {
+func (m *metrics) series(id market.SeriesID, models []forecast.Forecaster) *seriesMetrics {
 	s := &seriesMetrics{id: string(id), all: m, models: map[string]*modelMetrics{}, height: m.height.WithLabelValues(string(id))}
-	for _, name := range models {
-		f := func(status string) prometheus.Counter { return m.forecasts.WithLabelValues(s.id, name, status) }
-		s.models[name] = &modelMetrics{
-			issued: f("issued"), late: f("late"), missed: f("missed"), abstained: f("abstained"), void: f("void"),
-			scores: m.scores.WithLabelValues(s.id, name), hits: m.hits.WithLabelValues(s.id, name),
-			scaled: m.scaled.WithLabelValues(s.id, name), crps: m.crps.WithLabelValues(s.id, name),
-		}
+	for _, model := range models {
+		s.racing = append(s.racing, s.of(model.Name()))
 	}
 	return s
+}
+
+// of are the numbers of a model. One that has left the race may still be judged.
+func (s *seriesMetrics) of(model string) *modelMetrics {
+	if m := s.models[model]; m != nil {
+		return m
+	}
+	f := func(status string) prometheus.Counter { return s.all.forecasts.WithLabelValues(s.id, model, status) }
+	m := &modelMetrics{
+		issued: f("issued"), late: f("late"), missed: f("missed"), abstained: f("abstained"), void: f("void"),
+		scores: s.all.scores.WithLabelValues(s.id, model), hits: s.all.hits.WithLabelValues(s.id, model),
+		scaled: s.all.scaled.WithLabelValues(s.id, model), crps: s.all.crps.WithLabelValues(s.id, model),
+	}
+	s.models[model] = m
+	return m
 }
 
 // count adds what one step produced. Scores of revised bars are left out: their
 // targets were counted when they were first judged.
 func (s *seriesMetrics) count(r *track.Result) {
 	for i := range r.Forecasts {
-		m := s.models[r.Forecasts[i].Model]
+		m := s.of(r.Forecasts[i].Model)
 		m.issued.Inc()
 		if r.Forecasts[i].Late {
 			m.late.Inc()
 		}
 	}
 	for i := range r.Abstentions {
-		s.models[r.Abstentions[i].Model].abstained.Inc()
+		s.of(r.Abstentions[i].Model).abstained.Inc()
 	}
 	for i := range r.Voided {
-		s.models[r.Voided[i].Model].void.Inc()
+		s.of(r.Voided[i].Model).void.Inc()
 	}
 	if r.Missed > 0 {
-		for _, m := range s.models {
+		for _, m := range s.racing {
 			m.missed.Add(float64(r.Missed))
 		}
 	}
 	for i := range r.Scores {
-		s.models[r.Scores[i].Model].score(&r.Scores[i])
+		s.of(r.Scores[i].Model).score(&r.Scores[i])
 	}
 }
 

@@ -58,9 +58,10 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 	if err != nil {
 		return task{}, fmt.Errorf("engine: head of %s: %w", id, err)
 	}
+	models := e.cfg.Models()
 	t, err := track.New(track.Config{
 		Series: record.Series, Mode: record.Mode, Calendar: e.cfg.Calendars(record.Series),
-		Horizons: e.cfg.Horizons, Models: e.cfg.Models(), LateAfter: e.cfg.LateAfter,
+		Horizons: e.cfg.Horizons, Models: models, LateAfter: e.cfg.LateAfter,
 	})
 	if err != nil {
 		return task{}, &restoreError{err}
@@ -74,7 +75,7 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 			return task{}, err
 		}
 	}
-	f := &follower{Track: t, metrics: e.metrics.series(id, e.names), live: record.Mode == ledger.Live, consumed: cursor.BarSeq}
+	f := &follower{Track: t, metrics: e.metrics.series(id, models), live: record.Mode == ledger.Live, consumed: cursor.BarSeq}
 	e.tracks[id] = f
 	return task{track: f, after: cursor.BarSeq}, nil
 }
