@@ -157,6 +157,7 @@ func TestLoopsPanicBeyondTheirSlices(t *testing.T) {
 		run     func(k kernel.Set, s [][]float32)
 	}{
 		{"LSTM", []int{4 * n, n, n, n, n}, func(k kernel.Set, s [][]float32) { k.LSTM(rows, width, s[0], s[1], s[2], s[3], s[4]) }},
+		{"Steps", []int{4 * n, 10 * 4 * width, width, n}, func(k kernel.Set, s [][]float32) { k.Steps(rows, 10, width, s[0], s[1], s[2], s[3]) }},
 		{"LSTMBack", []int{4 * n, n, n, n, n, 4 * n}, func(k kernel.Set, s [][]float32) { k.LSTMBack(rows, width, s[0], s[1], s[2], s[3], s[4], s[5]) }},
 		{"GRU", []int{3 * n, 3 * n, n, n}, func(k kernel.Set, s [][]float32) { k.GRU(rows, width, s[0], s[1], s[2], s[3]) }},
 		{"GRUBack", []int{3 * n, 3 * n, n, n, 3 * n, 3 * n}, func(k kernel.Set, s [][]float32) { k.GRUBack(rows, width, s[0], s[1], s[2], s[3], s[4], s[5]) }},
@@ -187,7 +188,7 @@ func TestLoopsPanicBeyondTheirSlices(t *testing.T) {
 var matrices = func() [][]float32 {
 	s := make([][]float32, 6)
 	for i := range s {
-		s[i] = make([]float32, 4*48)
+		s[i] = make([]float32, 10*4*16)
 	}
 	return s
 }()
@@ -198,6 +199,7 @@ func TestSizesThatMakeNoSensePanic(t *testing.T) {
 		for _, size := range [][2]int{{-1, 16}, {1, -16}, {1, 8}, {1 << 40, 16}, {1, 1 << 40}} {
 			for name, run := range map[string]func(){
 				"LSTM":     func() { k.LSTM(size[0], size[1], s[0], s[1], s[2], s[3], s[4]) },
+				"Steps":    func() { k.Steps(size[0], 10, size[1], s[0], s[1], s[2], s[3]) },
 				"LSTMBack": func() { k.LSTMBack(size[0], size[1], s[0], s[1], s[2], s[3], s[4], s[5]) },
 				"GRU":      func() { k.GRU(size[0], size[1], s[0], s[1], s[2], s[3]) },
 				"GRUBack":  func() { k.GRUBack(size[0], size[1], s[0], s[1], s[2], s[3], s[4], s[5]) },
@@ -205,6 +207,16 @@ func TestSizesThatMakeNoSensePanic(t *testing.T) {
 				if !panics(run) {
 					t.Errorf("%s %s with %d rows of %d does not panic", k.Name, name, size[0], size[1])
 				}
+			}
+		}
+	}
+}
+
+func TestStepsPanicsOnUnitsThatMakeNoSense(t *testing.T) {
+	for _, k := range kernel.All() {
+		for _, units := range []int{-1, 17} {
+			if !panics(func() { k.Steps(2, units, 16, matrices[0], make([]float32, 4096), matrices[1], matrices[2]) }) {
+				t.Errorf("%s does not panic with %d units in a width of 16", k.Name, units)
 			}
 		}
 	}

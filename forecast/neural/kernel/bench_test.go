@@ -82,7 +82,7 @@ func BenchmarkLSTM(b *testing.B) {
 }
 
 // BenchmarkForward is a whole network of LSTM layers over one window: for each layer the
-// inputs of all steps at once, then step by step.
+// inputs of all steps at once, then step by step, or all of those in one call.
 func BenchmarkForward(b *testing.B) {
 	for _, s := range []struct {
 		name                         string
@@ -96,6 +96,14 @@ func BenchmarkForward(b *testing.B) {
 				n := newNetwork(s.layers, s.units, s.inputs, s.steps)
 				for b.Loop() {
 					n.forward(k)
+				}
+			})
+		})
+		b.Run(s.name+" by Steps", func(b *testing.B) {
+			each(b, func(b *testing.B, k kernel.Set) {
+				n := newNetwork(s.layers, s.units, s.inputs, s.steps)
+				for b.Loop() {
+					n.forwardBySteps(k)
 				}
 			})
 		})
@@ -127,8 +135,8 @@ func newNetwork(layers, units, inputs, steps int) *network {
 	return n
 }
 
-// inputsOf puts the sums of layer l before its recurrence into z: bias and inputs.
-func (n *network) inputsOf(k kernel.Set, l int) (hidden []float32) {
+// inputsOf is z of layer l before its recurrence: bias and inputs.
+func (n *network) inputsOf(k kernel.Set, l int) []float32 {
 	w := 4 * n.width
 	for t := range n.steps {
 		copy(n.z[t*w:(t+1)*w], n.bias)
@@ -139,13 +147,14 @@ func (n *network) inputsOf(k kernel.Set, l int) (hidden []float32) {
 	}
 	k.Gemm(n.steps, w, of, in, stride, 1, n.wx[l], w, n.z, w)
 	clear(n.cell)
-	return n.hidden[l%2]
+	return n.z
 }
 
 func (n *network) forward(k kernel.Set) []float32 {
 	w := 4 * n.width
 	for l := range n.layers {
-		hidden := n.inputsOf(k, l)
+		n.inputsOf(k, l)
+		hidden := n.hidden[l%2]
 		for t := range n.steps {
 			z := n.z[t*w : (t+1)*w]
 			if t > 0 {
@@ -153,6 +162,13 @@ func (n *network) forward(k kernel.Set) []float32 {
 			}
 			k.LSTM(1, n.width, z, n.cell, n.cell, n.squash, hidden[t*n.width:(t+1)*n.width])
 		}
+	}
+	return n.hidden[(n.layers-1)%2]
+}
+
+func (n *network) forwardBySteps(k kernel.Set) []float32 {
+	for l := range n.layers {
+		k.Steps(n.steps, n.units, n.width, n.inputsOf(k, l), n.wh[l], n.cell, n.hidden[l%2])
 	}
 	return n.hidden[(n.layers-1)%2]
 }

@@ -34,6 +34,21 @@ func checkLSTM(rows, width int, z, cell, next, squash, hidden []float32) bool {
 	return true
 }
 
+func checkSteps(steps, units, width int, z, wh, cell, hidden []float32) bool {
+	n := checkGates(steps, width)
+	if units < 0 || units > width {
+		panic("kernel: Steps: more units than width, or less than none")
+	}
+	if n == 0 {
+		return false
+	}
+	_, _, _ = z[4*n-1], cell[width-1], hidden[n-1]
+	if units > 0 {
+		_ = wh[4*units*width-1]
+	}
+	return true
+}
+
 func checkLSTMBack(rows, width int, gates, cell, squash, dhidden, dnext, dz []float32) bool {
 	n := checkGates(rows, width)
 	if n == 0 {

@@ -48,6 +48,17 @@ type Set struct {
 	// next may be cell, squash may be hidden.
 	LSTM func(rows, width int, z, cell, next, squash, hidden []float32)
 
+	// Steps runs a layer of LSTM over the steps of one window, when only its hidden rows are
+	// wanted. A row of z is what the inputs and the bias of a step give to the sums, as for
+	// LSTM; wh has units rows of four blocks, what the hidden row before adds to them; cell
+	// is one row, the cell before and after. Row t of hidden is that of
+	//
+	//	z_t += hidden_(t-1) wh (from the second step on),  LSTM(z_t, cell)
+	//
+	// and has the same bits as Gemm and LSTM give. What is left in z is of no meaning.
+	// units is at most width.
+	Steps func(steps, units, width int, z, wh, cell, hidden []float32)
+
 	// LSTMBack takes back a step of LSTM. gates is what z became, cell and squash what
 	// they were; dhidden is the derivative of the loss by hidden, dnext that by next as
 	// far as it comes from the step after. It writes the derivatives by the sums to dz (four

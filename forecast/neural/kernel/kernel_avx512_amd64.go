@@ -14,6 +14,11 @@ func gemmAVX512(m int, n int, k int, a *float32, rs int, cs int, b *float32, ldb
 //go:noescape
 func lstmAVX512(rows int, width int, z *float32, cell *float32, next *float32, squash *float32, hidden *float32)
 
+// stepsAVX512 runs a layer of LSTM over a window: steps is at least 1, units at most width, a positive multiple of 16.
+//
+//go:noescape
+func stepsAVX512(steps int, units int, width int, z *float32, wh *float32, cell *float32, hidden *float32)
+
 // lstmBackAVX512 takes back the gates of rows cells: rows is at least 1, width a positive multiple of 16.
 //
 //go:noescape

@@ -26,6 +26,34 @@ func TestLSTMAgreesWithPlain(t *testing.T) {
 	})
 }
 
+func TestStepsAgreeWithPlain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		steps, width := rapid.IntRange(0, 9).Draw(t, "steps"), kernel.Lanes*rapid.IntRange(0, 5).Draw(t, "width/16")
+		units := rapid.IntRange(0, width).Draw(t, "units")
+		rng := drawRand(t)
+		s := []fenced{drawFenced(t, rng, 4*steps*width, 2), drawFenced(t, rng, 4*units*width, 0.3), drawFenced(t, rng, width, 1), drawFenced(t, rng, steps*width, 0)}
+		agree(t, 2e-5, s, func(k kernel.Set, s [][]float32) {
+			k.Steps(steps, units, width, s[0], s[1], s[2], s[3])
+			clear(s[0]) // has no meaning any more
+		})
+	})
+}
+
+// TestStepsIsGemmAndLSTM compares the bits with those of the loops it is made of.
+func TestStepsIsGemmAndLSTM(t *testing.T) {
+	for _, k := range kernel.All() {
+		for _, s := range []struct{ steps, units int }{{7, 10}, {64, 32}, {5, 33}, {3, 70}, {4, 0}, {1, 16}} {
+			one, other := newNetwork(3, s.units, 2, s.steps), newNetwork(3, s.units, 2, s.steps)
+			if want, got := one.forward(k), other.forwardBySteps(k); !same(got, want) {
+				t.Errorf("%s: %d units over %d steps give %v, not %v", k.Name, s.units, s.steps, got, want)
+			}
+			if !same(one.cell, other.cell) {
+				t.Errorf("%s: %d units over %d steps leave cell %v, not %v", k.Name, s.units, s.steps, other.cell, one.cell)
+			}
+		}
+	}
+}
+
 // activations computes sigmoid and tanh of a multiple of Lanes values, by way of gates.
 func activations(k kernel.Set, x []float32) (sigmoid, tanh []float32) {
 	n := len(x)

@@ -20,14 +20,14 @@ var (
 	avx2 = Set{
 		Name: "avx2",
 		Gemm: gemmBy(gemmAVX2),
-		LSTM: lstmBy(lstmAVX2), LSTMBack: lstmBackBy(lstmBackAVX2),
+		LSTM: lstmBy(lstmAVX2), Steps: stepsBy(stepsAVX2), LSTMBack: lstmBackBy(lstmBackAVX2),
 		GRU: gruBy(gruAVX2), GRUBack: gruBackBy(gruBackAVX2),
 		Adam: adamBy(adamAVX2),
 	}
 	avx512 = Set{
 		Name: "avx512",
 		Gemm: gemmBy(gemmAVX512),
-		LSTM: lstmBy(lstmAVX512), LSTMBack: lstmBackBy(lstmBackAVX512),
+		LSTM: lstmBy(lstmAVX512), Steps: stepsBy(stepsAVX512), LSTMBack: lstmBackBy(lstmBackAVX512),
 		GRU: gruBy(gruAVX512), GRUBack: gruBackBy(gruBackAVX512),
 		Adam: adamBy(adamAVX512),
 	}
@@ -57,6 +57,18 @@ func lstmBy(assembly func(rows, width int, z, cell, next, squash, hidden *float3
 		if checkLSTM(rows, width, z, cell, next, squash, hidden) {
 			assembly(rows, width, &z[0], &cell[0], &next[0], &squash[0], &hidden[0])
 		}
+	}
+}
+
+func stepsBy(assembly func(steps, units, width int, z, wh, cell, hidden *float32)) func(steps, units, width int, z, wh, cell, hidden []float32) {
+	return func(steps, units, width int, z, wh, cell, hidden []float32) {
+		if !checkSteps(steps, units, width, z, wh, cell, hidden) {
+			return
+		}
+		if units == 0 {
+			wh = z // of which nothing is read; there may be no weights
+		}
+		assembly(steps, units, width, &z[0], &wh[0], &cell[0], &hidden[0])
 	}
 }
 

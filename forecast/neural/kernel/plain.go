@@ -3,7 +3,7 @@ package kernel
 import "math"
 
 // Plain is the implementation in Go, the one that says what the others have to do.
-var Plain = Set{Name: "plain", Gemm: gemm, LSTM: lstm, LSTMBack: lstmBack, GRU: gru, GRUBack: gruBack, Adam: adam}
+var Plain = Set{Name: "plain", Gemm: gemm, LSTM: lstm, Steps: steps, LSTMBack: lstmBack, GRU: gru, GRUBack: gruBack, Adam: adam}
 
 func gemm(m, n, k int, a []float32, rs, cs int, b []float32, ldb int, c []float32, ldc int) {
 	if !checkGemm(m, n, k, a, rs, cs, b, ldb, c, ldc) {
@@ -34,6 +34,19 @@ func lstm(rows, width int, z, cell, next, squash, hidden []float32) {
 			squash[at+j] = s
 			hidden[at+j] = o[j] * s
 		}
+	}
+}
+
+func steps(steps, units, width int, z, wh, cell, hidden []float32) {
+	if !checkSteps(steps, units, width, z, wh, cell, hidden) {
+		return
+	}
+	for t := range steps {
+		row, h := z[t*4*width:(t+1)*4*width], hidden[t*width:(t+1)*width]
+		if t > 0 {
+			gemm(1, 4*width, units, hidden[(t-1)*width:t*width], width, 1, wh, 4*width, row, 4*width)
+		}
+		lstm(1, width, row, cell, cell, h, h)
 	}
 }
 

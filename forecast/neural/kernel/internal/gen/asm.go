@@ -49,6 +49,7 @@ func files() ([]file, error) {
 		a.ConstraintExpr("amd64")
 		a.gemm()
 		a.lstm()
+		a.steps()
 		a.lstmBack()
 		a.gru()
 		a.gruBack()

@@ -5,9 +5,6 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A column is 16 floats of each of a few matrices: the loops below take one at a time.
-type column = []reg.VecVirtual
-
 // times is x y in a new column.
 func (a *asm) times(x, y column) column {
 	v := a.vecs(len(x))

@@ -241,11 +241,14 @@ func (a *asm) columns(blocks int, body func(at reg.GPVirtual), moved ...reg.GPVi
 	a.JNZ(operand.LabelRef("row"))
 }
 
+// A column is 16 floats in registers.
+type column = []reg.VecVirtual
+
 // vectors is how many make 16 floats.
 func (a *asm) vectors() int { return 16 / a.lanes }
 
 // read gives the 16 floats at m.
-func (a *asm) read(m operand.Mem) []reg.VecVirtual {
+func (a *asm) read(m operand.Mem) column {
 	v := a.vecs(a.vectors())
 	for i := range v {
 		a.VMOVUPS(m.Offset(i*a.size()), v[i])
@@ -254,7 +257,7 @@ func (a *asm) read(m operand.Mem) []reg.VecVirtual {
 }
 
 // write puts v to m.
-func (a *asm) write(v []reg.VecVirtual, m operand.Mem) {
+func (a *asm) write(v column, m operand.Mem) {
 	for i := range v {
 		a.VMOVUPS(v[i], m.Offset(i*a.size()))
 	}
@@ -275,47 +278,62 @@ func (a *asm) lstm() {
 	z4 := blocks(z, w, w3)
 	cell, next, squash, hidden := a.load("cell"), a.load("next"), a.load("squash"), a.load("hidden")
 	a.columns(4, func(place reg.GPVirtual) {
-		a.cells(z4, true, at(cell, place, 1, 0), at(next, place, 1, 0), at(squash, place, 1, 0), at(hidden, place, 1, 0))
+		a.cells(cells{
+			gate: func(b int) column { return a.read(z4[b]) },
+			keep: func(b int, v column) { a.write(v, z4[b]) },
+			cell: at(cell, place, 1, 0), next: at(next, place, 1, 0), squash: at(squash, place, 1, 0), hidden: at(hidden, place, 1, 0),
+		})
 	}, z)
 	a.end()
 }
 
-// cells emits the gates of 16 cells. Unless keep, their values and squash are not written.
-func (a *asm) cells(z [4]operand.Mem, keep bool, cell, next, squash, hidden operand.Mem) {
-	save := func(v []reg.VecVirtual, m operand.Mem) {
-		if keep {
-			a.write(v, m)
+// cells is where the 16 cells of LSTM are.
+type cells struct {
+	gate                       func(b int) column    // the sums of a gate, asked for once
+	keep                       func(b int, v column) // writes its values and squash; or nil
+	cell, next, squash, hidden operand.Mem
+}
+
+// cells emits the gates of 16 cells: what the next cell needs first.
+func (a *asm) cells(c cells) {
+	keep := func(b int, v column) {
+		if c.keep != nil {
+			c.keep(b, v)
 		}
 	}
-	g := a.read(z[2])
+	g := c.gate(2)
 	a.tanh(g...)
-	save(g, z[2])
-	i, f := a.read(z[0]), a.read(z[1])
+	keep(2, g)
+	i, f := c.gate(0), column(nil)
 	if a.registers >= 32 {
+		f = c.gate(1)
 		a.sigmoid(append(i, f...)...)
 	} else {
 		a.sigmoid(i...)
 	}
-	save(i, z[0])
+	keep(0, i)
 	for j := range i {
 		a.VMULPS(g[j], i[j], i[j])
 	}
-	if a.registers < 32 {
+	if f == nil {
+		f = c.gate(1)
 		a.sigmoid(f...)
 	}
-	save(f, z[1])
+	keep(1, f)
 	sum := i
 	for j := range sum {
-		a.VFMADD231PS(cell.Offset(j*a.size()), f[j], sum[j])
+		a.VFMADD231PS(c.cell.Offset(j*a.size()), f[j], sum[j])
 	}
-	a.write(sum, next)
-	o := a.read(z[3])
+	a.write(sum, c.next)
+	o := c.gate(3)
 	a.sigmoid(o...)
-	save(o, z[3])
+	keep(3, o)
 	a.tanh(sum...)
-	save(sum, squash)
+	if c.keep != nil {
+		a.write(sum, c.squash)
+	}
 	for j := range sum {
 		a.VMULPS(sum[j], o[j], sum[j])
 	}
-	a.write(sum, hidden)
+	a.write(sum, c.hidden)
 }
