@@ -113,10 +113,39 @@ func (n *Network) Forward(p *Pass, from int) {
 			n.loops.LSTM(p.batch, width, z, cell, v.cell[row:row+one], v.squash[row:row+one], hidden)
 		}
 	}
-	top, first := p.layers[len(p.layers)-1].hidden, from*p.batch
+	n.head(p, from)
+}
+
+// Infer is Forward for one sequence, faster by what only backward needs. It panics when p is
+// of several.
+func (n *Network) Infer(p *Pass, from int) {
+	if n.shape.Cell != LSTM {
+		n.Forward(p, from)
+		return
+	}
+	if p.shape != n.shape || p.batch != 1 {
+		panic(fmt.Sprintf("neural: a pass of %d x %v for a network of %v", p.batch, p.shape, n.shape))
+	}
+	w, at, width := n.params, &n.at, n.at.width
+	for l := range p.layers {
+		v, pl := &p.layers[l], &at.layers[l]
+		repeat(v.sums, p.steps, w[pl.bx:pl.bx+at.sums])
+		add(v.sums, p.steps, w[pl.bh:pl.bh+at.sums])
+		n.loops.Gemm(p.steps, at.sums, pl.inputs, v.in, pl.stride, 1, w[pl.wx:], at.sums, v.sums, at.sums)
+		cell := v.cell[:width]
+		clear(cell)
+		n.loops.Steps(p.steps, n.shape.Units, width, v.sums, w[pl.wh:], cell, v.hidden)
+	}
+	n.head(p, from)
+}
+
+// head computes the outputs of the steps from on.
+func (n *Network) head(p *Pass, from int) {
+	at, rows, first := &n.at, p.steps*p.batch, from*p.batch
+	top := p.layers[len(p.layers)-1].hidden
 	out := p.out[first*at.out : rows*at.out]
-	repeat(out, rows-first, w[at.head.bx:at.head.bx+at.out])
-	n.loops.Gemm(rows-first, at.out, n.shape.Units, top[first*width:], width, 1, w[at.head.wx:], at.out, out, at.out)
+	repeat(out, rows-first, n.params[at.head.bx:at.head.bx+at.out])
+	n.loops.Gemm(rows-first, at.out, n.shape.Units, top[first*at.width:], at.width, 1, n.params[at.head.wx:], at.out, out, at.out)
 }
 
 // repeat writes row rows times.

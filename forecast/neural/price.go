@@ -92,7 +92,7 @@ func (m *PriceModel) Predict(prices []float64) (float64, error) {
 		}
 		p.Input(i, 0)[0] = x
 	}
-	m.net.Forward(p, p.steps-1)
+	m.net.Infer(p, p.steps-1)
 	next := float64(p.Output(p.steps-1, 0)[0])*m.y.Scale[0] + m.y.Mean[0]
 	if !(next > 0) || next > math.MaxFloat64 {
 		return 0, fmt.Errorf("%w: the network answers %v, which is no price", ErrPrices, next)

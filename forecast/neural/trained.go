@@ -159,7 +159,7 @@ func (v *Trained) outputs(p *Pass, from int, row func(k, j int) float32) (out []
 	}
 	out = make([][numOutputs]float64, p.steps-from)
 	for _, m := range v.members {
-		m.Forward(p, from)
+		m.Infer(p, from)
 		for k := range out {
 			for j, x := range p.Output(from+k, 0) {
 				y := float64(x)

@@ -293,6 +293,6 @@ func BenchmarkForward(b *testing.B) {
 	fill(p, 64, 1, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		n.Forward(p, 63)
+		n.Infer(p, 63)
 	}
 }
