@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/foretick/foretick/internal/backtest"
+	"github.com/foretick/foretick/internal/desk"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 )
@@ -113,7 +114,7 @@ func (s *Server) orderBacktest(ctx context.Context, in *struct{ Body BacktestOrd
 	switch {
 	case errors.Is(err, backtest.ErrOrder):
 		return nil, huma.Error422UnprocessableEntity(strings.TrimPrefix(err.Error(), backtest.ErrOrder.Error()+": "))
-	case errors.Is(err, backtest.ErrBusy):
+	case errors.Is(err, desk.ErrBusy):
 		return nil, huma.Error429TooManyRequests(err.Error())
 	case err != nil:
 		return nil, failure(err)

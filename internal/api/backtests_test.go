@@ -13,6 +13,7 @@ import (
 	"github.com/foretick/foretick/forecast/forecasttest"
 	"github.com/foretick/foretick/forecast/naive"
 	"github.com/foretick/foretick/internal/backtest"
+	"github.com/foretick/foretick/internal/desk"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
 	"github.com/foretick/foretick/market"
@@ -56,15 +57,15 @@ func TestBacktests(t *testing.T) {
 		t.Fatalf("%d %s", a.StatusCode, a.body)
 	}
 	list := get200[struct{ Items []backtest.Job }](w, "/v1/backtests").Items
-	if len(list) != 1 || list[0].State != backtest.Queued || list[0].Order.BurnIn != 500 {
+	if len(list) != 1 || list[0].State != desk.Queued || list[0].Order.BurnIn != 500 {
 		t.Fatalf("%+v", list)
 	}
 	id := list[0].ID
 	wantProblem(t, w.do(http.MethodGet, "/v1/backtests/"+id+"/report", ""), http.StatusNotFound, "no report")
 	work()
 	var j backtest.Job
-	for j.State != backtest.Done {
-		if j = get200[backtest.Job](w, "/v1/backtests/"+id); j.State == backtest.Failed {
+	for j.State != desk.Done {
+		if j = get200[backtest.Job](w, "/v1/backtests/"+id); j.State == desk.Failed {
 			t.Fatalf("%+v", j)
 		}
 	}

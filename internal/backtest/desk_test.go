@@ -12,14 +12,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/foretick/foretick/internal/backtest"
+	"github.com/foretick/foretick/internal/desk"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/sqlite"
 	"github.com/foretick/foretick/market"
 )
 
-// desk is a desk over a real store whose only series is USDCHF; hold, unless nil, is
+// newDesk is a desk over a real store whose only series is USDCHF; hold, unless nil, is
 // waited for before a walk begins.
-func desk(t *testing.T, st store.Store, hold chan struct{}) *backtest.Desk {
+func newDesk(t *testing.T, st store.Store, hold chan struct{}) *backtest.Desk {
 	t.Helper()
 	in := input(t, "USDCHF")
 	check := func(_ context.Context, o *backtest.Order) error {
@@ -68,7 +69,7 @@ func serve(t *testing.T, d *backtest.Desk) (stop func()) {
 	}
 }
 
-func await(t *testing.T, d *backtest.Desk, id string, want backtest.State) backtest.Job {
+func await(t *testing.T, d *backtest.Desk, id string, want desk.State) backtest.Job {
 	t.Helper()
 	for {
 		j, err := d.Job(id)
@@ -78,7 +79,7 @@ func await(t *testing.T, d *backtest.Desk, id string, want backtest.State) backt
 		if j.State == want {
 			return j
 		}
-		if j.State != backtest.Queued && j.State != backtest.Running {
+		if j.State != desk.Queued && j.State != desk.Running {
 			t.Fatalf("the job is %s (%s), want %s", j.State, j.Error, want)
 		}
 		select {
@@ -97,13 +98,13 @@ func TestDesk(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	dir := filepath.Join(t.TempDir(), "data")
 	st := open(t, dir)
-	d := desk(t, st, nil)
+	d := newDesk(t, st, nil)
 	stop := serve(t, d)
 	j, err := d.Submit(t.Context(), order)
-	if err != nil || j.State != backtest.Queued || j.ID == "" {
+	if err != nil || j.State != desk.Queued || j.ID == "" {
 		t.Fatalf("%+v, %v", j, err)
 	}
-	j = await(t, d, j.ID, backtest.Done)
+	j = await(t, d, j.ID, desk.Done)
 	if j.Bars != 700 || j.Total != 700 || len(j.Pooled) != 6 {
 		t.Errorf("%+v", j)
 	}
@@ -117,8 +118,8 @@ func TestDesk(t *testing.T) {
 	}
 
 	st = open(t, dir)
-	d = desk(t, st, nil)
-	if list := d.Jobs(); len(list) != 1 || list[0].State != backtest.Done {
+	d = newDesk(t, st, nil)
+	if list := d.Jobs(); len(list) != 1 || list[0].State != desk.Done {
 		t.Fatalf("after a restart there are %+v", list)
 	}
 	if err := d.Delete(t.Context(), j.ID); err != nil {
@@ -138,7 +139,7 @@ func TestDesk(t *testing.T) {
 func TestDeskCancels(t *testing.T) {
 	hold := make(chan struct{})
 	st := open(t, t.TempDir())
-	d := desk(t, st, hold)
+	d := newDesk(t, st, hold)
 	defer serve(t, d)()
 	first, err := d.Submit(t.Context(), order)
 	if err != nil {
@@ -148,12 +149,12 @@ func TestDeskCancels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, d, first.ID, backtest.Running)
+	await(t, d, first.ID, desk.Running)
 	for _, id := range []string{second.ID, first.ID} { // one that waits, one that runs
 		if err := d.Delete(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		await(t, d, id, backtest.Cancelled)
+		await(t, d, id, desk.Cancelled)
 	}
 	if list := d.Jobs(); len(list) != 2 || list[0].ID != second.ID {
 		t.Errorf("%+v", list)
@@ -162,14 +163,14 @@ func TestDeskCancels(t *testing.T) {
 
 // A backtest can be cancelled from the first moment that it is seen to run.
 func TestDeskCancelsAtOnce(t *testing.T) {
-	d := desk(t, open(t, t.TempDir()), make(chan struct{}))
+	d := newDesk(t, open(t, t.TempDir()), make(chan struct{}))
 	defer serve(t, d)()
 	for range 200 {
 		j, err := d.Submit(t.Context(), order)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for j.State == backtest.Queued {
+		for j.State == desk.Queued {
 			if j, err = d.Job(j.ID); err != nil {
 				t.Fatal(err)
 			}
@@ -177,12 +178,12 @@ func TestDeskCancelsAtOnce(t *testing.T) {
 		if err := d.Delete(t.Context(), j.ID); err != nil {
 			t.Fatal(err)
 		}
-		await(t, d, j.ID, backtest.Cancelled)
+		await(t, d, j.ID, desk.Cancelled)
 	}
 }
 
 func TestDeskRefuses(t *testing.T) {
-	d := desk(t, open(t, t.TempDir()), nil) // nobody works
+	d := newDesk(t, open(t, t.TempDir()), nil) // nobody works
 	for name, o := range map[string]backtest.Order{
 		"no series":      {},
 		"unknown series": {Series: []market.SeriesID{"sim:NO@1s"}},
@@ -195,7 +196,7 @@ func TestDeskRefuses(t *testing.T) {
 	}
 	for i := range 17 {
 		_, err := d.Submit(t.Context(), order)
-		if busy := errors.Is(err, backtest.ErrBusy); busy != (i == 16) {
+		if busy := errors.Is(err, desk.ErrBusy); busy != (i == 16) {
 			t.Errorf("order %d: %v", i, err)
 		}
 	}
@@ -205,13 +206,13 @@ func TestDeskRefuses(t *testing.T) {
 func TestDeskAfterAKill(t *testing.T) {
 	dir := t.TempDir()
 	st := open(t, dir)
-	d := desk(t, st, nil)
+	d := newDesk(t, st, nil)
 	j, err := d.Submit(t.Context(), order)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d = desk(t, st, nil)
-	if got, err := d.Job(j.ID); err != nil || got.State != backtest.Failed || !strings.Contains(got.Error, "stopped") {
+	d = newDesk(t, st, nil)
+	if got, err := d.Job(j.ID); err != nil || got.State != desk.Failed || !strings.Contains(got.Error, "stopped") {
 		t.Errorf("%+v, %v", got, err)
 	}
 	next, err := d.Submit(t.Context(), order)
