@@ -7,7 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The exponential of y is 2^n (1 + p): n = round(y / ln 2), r = y - n ln 2 in two parts,
+// The exponential of y is 2^n (1 + p): n = round(y / ln 2), r = y - n ln 2,
 // and p = r + r² q(r) is exp(r) - 1, q being a polynomial of degree 4. With s = 2^n,
 //
 //	1 + exp(y) = s p + (s+1)
@@ -22,10 +22,11 @@ import (
 // allows, of p on |r| <= ln 2 / 2 and of tanh (Remez's exchange in 60 digits; 1.4e-8 and
 // 1.1e-9).
 const (
-	log2e  = 1.44269504088896340735992468100189214
-	magic  = 3 << 22                 // adding it to a float rounds that to an integer, in the low bits
-	ln2    = 0.693147182464599609375 // to 24 bits, and what they are off by
-	ln2Low = -1.904654299957767878541e-9
+	log2e   = 1.44269504088896340735992468100189214
+	magic   = 3 << 22                 // adding it to a float rounds that to an integer, in the low bits
+	ln2     = 0.693147182464599609375 // to 24 bits, off by 2e-9
+	ln2High = 0.693359375             // to 10 bits: n times it is exact; and the rest
+	ln2Low  = -2.121944400546905827679e-4
 	// Beyond these, the sigmoid would leave the normal numbers, the tangent is 1.
 	sigmoidEnd = 87.33
 	tanhEnd    = 10
@@ -49,29 +50,24 @@ func (a *asm) onePlusExp(t, x []reg.VecVirtual, sign int) (sum []reg.VecVirtual)
 	for i := range x {
 		a.VSUBPS(m, t[i], n[i])
 	}
-	k := a.spread(ln2)
-	for i := range x {
-		if sign < 0 {
-			a.VFNMSUB231PS(k, n[i], x[i])
-		} else {
-			a.VFNMADD231PS(k, n[i], x[i])
+	subtract := func(part float32, from func(...operand.Op)) {
+		k := a.spread(part)
+		for i := range x {
+			from(k, n[i], x[i])
 		}
+	}
+	if sign < 0 {
+		subtract(ln2High, a.VFNMSUB231PS) // and -x = y
+		subtract(ln2Low, a.VFNMADD231PS)
+	} else { // where y is positive and ends in 2 / (1 + exp(y)), that is exact enough
+		subtract(ln2, a.VFNMADD231PS)
 	}
 	r, s := x, t
 	r2 := a.vecs(len(x))
 	for i := range x {
 		a.VMULPS(r[i], r[i], r2[i])
 	}
-	// The rest of ln 2 is too small to count but in the first term of p, and n is too
-	// small to count where y is positive and ends in 2 / (1 + exp(y)).
-	first := r
 	q := a.polynomial(exponential, r, r2)
-	if sign < 0 {
-		k = a.spread(ln2Low)
-		for i := range x {
-			a.VFNMADD231PS(k, n[i], first[i])
-		}
-	}
 	one := a.spread(1)
 	for i := range x {
 		a.VPSLLD(operand.Imm(23), t[i], s[i]) // the low bits of t are n
@@ -80,10 +76,10 @@ func (a *asm) onePlusExp(t, x []reg.VecVirtual, sign int) (sum []reg.VecVirtual)
 	sum = a.vecs(len(x))
 	for i := range x {
 		a.VADDPS(one, s[i], sum[i])
-		a.VFMADD231PS(q[i], r2[i], first[i])
+		a.VFMADD231PS(q[i], r2[i], r[i])
 	}
 	for i := range x {
-		a.VFMADD231PS(s[i], first[i], sum[i])
+		a.VFMADD231PS(s[i], r[i], sum[i])
 	}
 	return sum
 }
