@@ -66,8 +66,7 @@ func activations(k kernel.Set, x []float32) (sigmoid, tanh []float32) {
 	return z[:n], z[2*n : 3*n]
 }
 
-// stride is how many floats the sweep steps over; 1 takes all of them, which is how the
-// worst errors in the documentation of the package were found.
+// stride is how many floats the sweep steps over; 1 takes all of them.
 const stride = 9973
 
 // TestActivationsAreAccurate sweeps the floats of either sign and compares with float64.
