@@ -114,8 +114,8 @@ func load(s Shape, d *dispersion, tensors map[string]Tensor) (*Trained, error) {
 	if err := d.Options.Validate(); err != nil {
 		return nil, err
 	}
-	if s != d.Options.shape() {
-		return nil, fmt.Errorf("%w: the networks are %v, the options say %v", ErrShape, s, d.Options.shape())
+	if s != d.Options.Shape() {
+		return nil, fmt.Errorf("%w: the networks are %v, the options say %v", ErrShape, s, d.Options.Shape())
 	}
 	if err := d.Standard.validate(numInputs); err != nil {
 		return nil, fmt.Errorf("%w: scaling of the inputs: %w", ErrShape, err)

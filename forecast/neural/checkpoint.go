@@ -55,7 +55,7 @@ func (t *Trainer) persist(a *forecast.Archive) {
 	a.Int(&t.epoch)
 	a.Int(&t.since)
 	a.Float(&t.loss, &t.rate)
-	shape := t.opt.shape()
+	shape := t.opt.Shape()
 	if !t.Done() {
 		t.learner.persist(a, shape)
 		has := t.best.net != nil

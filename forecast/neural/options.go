@@ -34,17 +34,17 @@ type Options struct {
 // loss in most years and the same CRPS afterwards: see docs/forecasting.md.
 func Defaults() Options {
 	return Options{Cell: LSTM, Units: 16, Layers: 1, Steps: 64, Warm: 24, Batch: 64, Rate: 2e-3, Decay: 0.01, Clip: 1,
-		Epochs: 40, Patience: 6, Restarts: 3, Ensemble: 3, Validation: 0.15, Seed: 1}
+		Epochs: 200, Patience: 8, Restarts: 3, Ensemble: 3, Validation: 0.15, Seed: 1}
 }
 
-// shape is that of the networks.
-func (o *Options) shape() Shape {
+// Shape is that of the networks.
+func (o *Options) Shape() Shape {
 	return Shape{Cell: o.Cell, Inputs: numInputs, Units: o.Units, Layers: o.Layers, Outputs: numOutputs}
 }
 
 // Validate reports what is out of range, in words. The error wraps ErrShape.
 func (o *Options) Validate() error {
-	if err := o.shape().Validate(); err != nil {
+	if err := o.Shape().Validate(); err != nil {
 		return err
 	}
 	for _, r := range []struct {

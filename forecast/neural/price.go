@@ -70,6 +70,9 @@ func NewPriceModel(net *Network, x, y Standard) (*PriceModel, error) {
 	return m, nil
 }
 
+// Shape is that of the network.
+func (m *PriceModel) Shape() Shape { return m.net.shape }
+
 // Lookback is the number of prices that Predict takes.
 func (m *PriceModel) Lookback() int { return len(m.x.Mean) }
 

@@ -25,7 +25,7 @@ type shard struct {
 }
 
 func newShard(o Options, rows int) *shard {
-	s := o.shape()
+	s := o.Shape()
 	return &shard{pass: NewPass(s, o.Steps, rows), grad: make([]float32, s.layout().size)}
 }
 

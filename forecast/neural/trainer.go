@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 
 	"github.com/foretick/foretick/market"
@@ -98,7 +99,7 @@ func (t *Trainer) begin() {
 	if t.Done() {
 		return
 	}
-	net, err := NewNetwork(t.opt.shape(), t.opt.Seed+uint64(t.restart)*0x9e3779b97f4a7c15)
+	net, err := NewNetwork(t.opt.Shape(), t.opt.Seed+uint64(t.restart)*0x9e3779b97f4a7c15)
 	if err != nil {
 		panic(err) // the options were validated
 	}
@@ -138,6 +139,7 @@ func (t *Trainer) Epoch(ctx context.Context) (Point, error) {
 		}
 		s, k := t.learn(&l, batch)
 		sum, n = sum+s, n+k
+		runtime.Gosched() // whoever has something urgent need not wait for the end of a time slice
 	}
 	p.Train = sum / float64(max(1, n))
 	var err error
