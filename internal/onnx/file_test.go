@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,25 @@ func TestParse(t *testing.T) {
 	}
 	if got := g.outputs[0].String(); got != `"y", float32 of shape [dynamic, 3, 1]` {
 		t.Errorf("the output is called %s", got)
+	}
+}
+
+// What PyTorch 1.13.1 writes (testdata/lstm.py) is read.
+func TestParsePyTorch(t *testing.T) {
+	b, err := os.ReadFile("testdata/lstm.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := g.input()
+	if want := (Shape{Bars: 8, Inputs: 5, Channels: true}); err != nil || s != want {
+		t.Errorf("%+v, %v, want %+v", s, err, want)
+	}
+	if err := g.output(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -159,6 +179,11 @@ func FuzzParse(f *testing.F) {
 	f.Add(onnxtest.Linear("mine", 8, 3, mean).Bytes())
 	f.Add(onnxtest.Spread("", 4, 2, func(h, k int) float32 { return 1 }).Bytes())
 	f.Add([]byte{8, 8, 58, 255, 255, 255, 255, 15})
+	b, err := os.ReadFile("testdata/lstm.onnx")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, err := parse(b)
 		if err != nil {

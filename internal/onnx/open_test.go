@@ -5,9 +5,11 @@ package onnx
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,6 +101,46 @@ func TestOpen(t *testing.T) {
 		if p, err := s.Predict(w, h); err != nil || math.Abs(p.Point-want) > 1e-7 {
 			t.Errorf("horizon %d: %v, %v, want %v", h, p.Point, err, want)
 		}
+	}
+}
+
+// An LSTM that PyTorch 1.13.1 wrote answers as PyTorch did (testdata/lstm.py), to the digits of
+// float32, and forecasts.
+func TestPyTorch(t *testing.T) {
+	m, err := Open("testdata/lstm.onnx", library(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if want := (Shape{Bars: 8, Inputs: 5, Channels: true, Horizons: 2, Quantiles: true}); m.Shape() != want || m.Name() != "lstm" {
+		t.Errorf("%q, %+v, want %+v", m.Name(), m.Shape(), want)
+	}
+	b, err := os.ReadFile("testdata/lstm.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct{ In, Out []float32 }
+	if err := json.Unmarshal(b, &golden); err != nil {
+		t.Fatal(err)
+	}
+	out := make([]float32, len(golden.Out))
+	if err := m.net.run(out, golden.In); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range golden.Out {
+		if math.Abs(float64(out[i]-want)) > 2e-6*(1+math.Abs(float64(want))) {
+			t.Errorf("output %d is %v, PyTorch gives %v", i, out[i], want)
+		}
+	}
+	s, w := follow(t, m, daily(t, "SPY")[:300], 1, 2, 5)
+	for h, want := range map[int]error{1: nil, 2: nil, 5: forecast.ErrTooShort} {
+		p, err := s.Predict(w, h)
+		if !errors.Is(err, want) || p.Quantiles.Validate() != nil {
+			t.Errorf("horizon %d: %v, %v", h, p, err)
+		}
+	}
+	if m.Sorted() != 0 {
+		t.Errorf("%d answers had to be sorted", m.Sorted())
 	}
 }
 
@@ -216,6 +258,48 @@ func TestOpenRefuses(t *testing.T) {
 			t.Error("a folder was opened")
 		}
 	})
+}
+
+// A file with bytes changed or missing is opened or refused, and what opens runs or says why
+// not. That is ONNX Runtime's own care for the most part.
+func TestDamaged(t *testing.T) {
+	whole, err := os.ReadFile("testdata/lstm.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "net.onnx")
+	r := rand.New(rand.NewPCG(1, 2))
+	opened := 0
+	for i := range 20000 {
+		b := slices.Clone(whole)
+		for range 1 + r.IntN(4) {
+			b[r.IntN(len(b))] = byte(r.Uint32())
+		}
+		if i%4 == 0 {
+			b = b[:r.IntN(len(b))]
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Open(path, library(t))
+		if err != nil {
+			if !errors.Is(err, ErrFile) {
+				t.Errorf("file %d: %v", i, err)
+			}
+			continue
+		}
+		opened++
+		s, w := follow(t, m, forecasttest.Walk(1, 100), 1)
+		if p, err := s.Predict(w, 1); err == nil && p.Quantiles.Validate() != nil || err != nil && !errors.Is(err, forecast.ErrDegenerate) {
+			t.Errorf("file %d: %v, %v", i, p, err)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if opened == 0 || opened == 400 {
+		t.Errorf("%d of 400 files were opened", opened)
+	}
 }
 
 // A network whose output is of another shape for other bars abstains there: it gives each
