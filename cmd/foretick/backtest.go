@@ -82,7 +82,7 @@ type backtestCmd struct {
 	Interval   string   `default:"" help:"Length of a bar. Default: what the file's times show, 1m for ticks."`
 	Timezone   string   `default:"" help:"Zone of times that name none, such as America/New_York."`
 	Series     []string `sep:"none" help:"Stored series to walk, such as sim:AMZN@1m; may be given several times."`
-	Data       string   `default:"data" type:"path" help:"Folder that holds the stored series."`
+	Data       string   `default:"data" type:"path" help:"Folder that holds the stored series and model versions."`
 	walkFlags
 	JSON string `placeholder:"OUT" help:"File to write the figures to as JSON; - is standard output."`
 	HTML string `placeholder:"OUT" help:"File to write a report to that any browser shows without a network."`
@@ -96,7 +96,11 @@ func (c *backtestCmd) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	opt, err := app.BacktestOptions(&spec, nil)
+	more, err := app.StoredModels(t.ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	opt, err := app.BacktestOptions(&spec, more, nil)
 	if err != nil {
 		return usage("%w", err)
 	}

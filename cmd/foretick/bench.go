@@ -37,6 +37,7 @@ type benchForecastCmd struct {
 	Peers  string   `type:"existingfile" help:"Table of peers' scores with the columns series, h, method and crps."`
 	Peer   string   `default:"fgarch_t" help:"Method of the table to compare with."`
 	Models []string `default:"default" help:"Models to walk, comma separated, or all."`
+	Store  string   `default:"data" type:"path" help:"Folder that holds the stored model versions, when one of them is named."`
 	Prior  string   `default:"shipped" enum:"shipped,leave-one-out" help:"Prior of rangevol: shipped, or for each file one estimated without the file and others of its instrument."`
 	Jobs   int      `default:"0" help:"Files walked at once; 0: one a processor."`
 	JSON   string   `placeholder:"OUT" help:"File to write the figures to as JSON."`
@@ -72,7 +73,11 @@ func (c *benchForecastCmd) Run(t *terminal) error {
 	}
 	spec := app.BenchProtocol
 	spec.Models = c.Models
-	opt, err := app.BacktestOptions(&spec, prior)
+	more, err := app.StoredModels(t.ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	opt, err := app.BacktestOptions(&spec, more, prior)
 	if err != nil {
 		return usage("%w", err)
 	}

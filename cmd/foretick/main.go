@@ -21,6 +21,8 @@ type cli struct {
 
 	Serve    serveCmd    `cmd:"" help:"Follow a market, forecast it, and serve the dashboard and the API."`
 	Predict  predictCmd  `cmd:"" help:"Forecast the next price after a list of prices."`
+	Train    trainCmd    `cmd:"" help:"Train networks on recorded files or stored series, and store them as a model version."`
+	Models   modelsCmd   `cmd:"" help:"List, show, import, export and delete stored model versions."`
 	Backtest backtestCmd `cmd:"" help:"Walk recorded files or stored series with a rolling origin and judge what the models would have said."`
 	Replay   replayCmd   `cmd:"" help:"Run recorded files through the loop at full speed and print how the forecasts did."`
 	Import   importCmd   `cmd:"" help:"Store the bars of recorded files as history."`
@@ -57,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		kong.Name("foretick"),
 		kong.Description("Foretick watches a market live, forecasts the next prices, seals every forecast before its outcome is known, and tells the truth about it."),
 		kong.UsageOnError(), kong.Writers(stdout, stderr), kong.DefaultEnvars("FORETICK"),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars(trainDefaults()), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Configuration(func(r io.Reader) (kong.Resolver, error) {
 			f, ok := r.(*os.File)
 			if !ok {

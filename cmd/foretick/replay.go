@@ -54,6 +54,7 @@ type replayCmd struct {
 	Rollup   []string `default:"none" help:"Coarser bars to forecast as well, such as 5m,15m."`
 	Horizons int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
 	Models   []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol and auto; all: every one."`
+	Data     string   `default:"data" type:"path" help:"Folder that holds the stored model versions, when one of them is named."`
 }
 
 func (c *replayCmd) Run(t *terminal) error {
@@ -71,7 +72,11 @@ func (c *replayCmd) Run(t *terminal) error {
 	if c.Horizons < 1 || c.Horizons > 100 {
 		return usage("--horizons %d: choose 1 to 100", c.Horizons)
 	}
-	models, err := app.SelectModels(c.Models)
+	more, err := app.StoredModels(t.ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	models, err := app.SelectModels(c.Models, more)
 	if err != nil {
 		return usage("%w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,9 @@ func (c *serveCmd) Run(t *terminal) error {
 		return &usageError{err}
 	}
 	a, err := app.New(t.ctx, c.Config, app.Deps{Now: time.Now, Log: logger(t.stderr, c.Log), Stderr: t.stderr})
+	if errors.Is(err, app.ErrModels) {
+		return &usageError{err}
+	}
 	if err != nil {
 		return err
 	}

@@ -52,11 +52,13 @@ type Config struct {
 	Recent     store.Recent // the newest events in memory; nil: read them from Store
 	Bus        bus.Bus
 	Feeds      func() []feed.Health
-	Models     []Model
+	Models     func() []Model  // in the race; others may join
 	Default    market.SeriesID // the series of /stock_data and of the page's first view
 	Horizons   int
-	AllModels  []Model // that backtests can walk
+	AllModels  func() []Model // that backtests can walk; nil: those in the race
 	Backtests  Backtests
+	Versions   Versions
+	Trainings  Trainings
 	Lookback   int // number of prices the original contract takes
 	Predict    func(ctx context.Context, prices []float64) (float64, error)
 	PredictURL string // service that answers POST /predict instead
@@ -103,7 +105,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Models == nil {
-		cfg.Models = []Model{} // a list is never null
+		cfg.Models = func() []Model { return []Model{} } // a list is never null
 	}
 	if cfg.AllModels == nil {
 		cfg.AllModels = cfg.Models
@@ -172,6 +174,7 @@ func (s *Server) routes() {
 	s.forecastRoutes()
 	s.scoreRoutes()
 	s.backtestRoutes()
+	s.versionRoutes()
 	s.ledgerRoutes()
 	s.feedRoutes()
 	s.streamRoute()

@@ -68,7 +68,7 @@ func (s *Server) backtestRoutes() {
 
 func (s *Server) listModels(context.Context, *struct{}) (*listOf[Model], error) {
 	out := &listOf[Model]{}
-	out.Body.Items = s.cfg.AllModels
+	out.Body.Items = s.cfg.AllModels()
 	return out, nil
 }
 

@@ -60,6 +60,8 @@ func TestOpenAPI(t *testing.T) {
 					kind = "application/problem+json"
 				case strings.HasSuffix(path, ".html") && code == "200":
 					kind = "text/html"
+				case strings.HasSuffix(path, "/file") && code == "200":
+					kind = "application/octet-stream"
 				case code == "304", code == "204":
 					continue
 				}
@@ -70,7 +72,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/v1/status", "/v1/instruments", "/v1/series", "/v1/series/{series}", "/v1/series/{series}/bars", "/v1/series/{series}/forecasts", "/v1/series/{series}/forecasts/{entry}",
-		"/v1/series/{series}/accuracy", "/v1/series/{series}/calibration", "/v1/models", "/v1/backtests", "/v1/backtests/{id}", "/v1/backtests/{id}/report", "/v1/backtests/{id}/report.html", "/v1/series/{series}/scores", "/v1/series/{series}/gaps", "/v1/series/{series}/ledger", "/v1/series/{series}/ledger/entries", "/v1/series/{series}/ledger/entries/{entry}",
+		"/v1/series/{series}/accuracy", "/v1/series/{series}/calibration", "/v1/models", "/v1/versions", "/v1/versions/{name}/{id}", "/v1/versions/{name}/{id}/file", "/v1/trainings", "/v1/trainings/{id}", "/v1/backtests", "/v1/backtests/{id}", "/v1/backtests/{id}/report", "/v1/backtests/{id}/report.html", "/v1/series/{series}/scores", "/v1/series/{series}/gaps", "/v1/series/{series}/ledger", "/v1/series/{series}/ledger/entries", "/v1/series/{series}/ledger/entries/{entry}",
 		"/v1/feeds", "/v1/quarantine", "/v1/stream", "/stock_data", "/predict", "/predict_next_price"} {
 		if doc.Paths[path] == nil {
 			t.Errorf("%s is not documented", path)

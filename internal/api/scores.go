@@ -127,7 +127,7 @@ func (s *Server) getAccuracy(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := &oneOf[Accuracy]{Accuracy{Series: in.id(), Horizon: in.Horizon, Models: []ModelAccuracy{}}}
-	for _, m := range s.cfg.Models {
+	for _, m := range s.cfg.Models() {
 		if in.Model != "" && m.Name != in.Model && m.Name != score.Naive {
 			continue
 		}
@@ -208,7 +208,7 @@ func (s *Server) getCalibration(ctx context.Context, in *struct {
 	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
 		return nil, err
 	}
-	for _, m := range s.cfg.Models {
+	for _, m := range s.cfg.Models() {
 		if in.Model == "" && m.Champion {
 			in.Model = m.Name
 		}
@@ -233,7 +233,7 @@ func (s *Server) getCalibration(ctx context.Context, in *struct {
 // checkChoice refuses a model or a horizon that nothing is forecast for: an empty list
 // would look like one that is yet to fill. An empty model and horizon 0 are all.
 func (s *Server) checkChoice(model string, horizon int) error {
-	if model != "" && !slices.ContainsFunc(s.cfg.Models, func(m Model) bool { return m.Name == model }) {
+	if model != "" && !slices.ContainsFunc(s.cfg.Models(), func(m Model) bool { return m.Name == model }) {
 		return huma.Error422UnprocessableEntity("there is no such model; /v1/series lists them", &huma.ErrorDetail{Location: "query.model", Message: "unknown model"})
 	}
 	if horizon > s.cfg.Horizons {
@@ -271,7 +271,7 @@ func (s *Server) listScores(ctx context.Context, in *struct {
 
 // perTarget is how many scores one target has when no model abstained.
 func (s *Server) perTarget(q store.ScoreQuery) int {
-	models, horizons := len(s.cfg.Models), s.cfg.Horizons
+	models, horizons := len(s.cfg.Models()), s.cfg.Horizons
 	if q.Model != "" {
 		models = 1
 	}

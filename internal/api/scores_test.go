@@ -20,7 +20,7 @@ import (
 func wantAccuracy(t *testing.T, w *world, horizon int) {
 	t.Helper()
 	got := get200[Accuracy](w, of(amzn, fmt.Sprintf("/accuracy?horizon=%d", horizon)))
-	if got.Horizon != horizon || len(got.Models) != len(w.cfg.Models) {
+	if got.Horizon != horizon || len(got.Models) != len(w.cfg.Models()) {
 		t.Fatalf("accuracy %+v", got)
 	}
 	for i, m := range got.Models {
@@ -30,7 +30,7 @@ func wantAccuracy(t *testing.T, w *world, horizon int) {
 			return true
 		}))
 		asOf := all[len(all)-1].Target
-		if *got.AsOf != asOf || m.Model != w.cfg.Models[i].Name || m.Champion != w.cfg.Models[i].Champion || m.Verdict.Text == "" || m.Verdict.Why == "" || m.Verdict.Evidence.N > len(all) {
+		if *got.AsOf != asOf || m.Model != w.cfg.Models()[i].Name || m.Champion != w.cfg.Models()[i].Champion || m.Verdict.Text == "" || m.Verdict.Why == "" || m.Verdict.Evidence.N > len(all) {
 			t.Fatalf("as of %v, model %+v", got.AsOf, m)
 		}
 		var want []Window

@@ -82,7 +82,7 @@ func (s *Server) record(ctx context.Context, id market.SeriesID) (store.SeriesRe
 func (s *Server) info(ctx context.Context, r store.SeriesRecord) (SeriesInfo, error) {
 	out := SeriesInfo{
 		ID: r.ID(), Instrument: r.Instrument, Interval: r.Interval.String(), IntervalSeconds: r.Interval.Duration().Seconds(),
-		Mode: r.Mode.String(), Source: r.Source, Base: r.Base, Default: r.ID() == s.cfg.Default, Horizons: s.cfg.Horizons, Models: s.cfg.Models,
+		Mode: r.Mode.String(), Source: r.Source, Base: r.Base, Default: r.ID() == s.cfg.Default, Horizons: s.cfg.Horizons, Models: s.cfg.Models(),
 	}
 	last, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1, Newest: true})
 	if err != nil {

@@ -113,7 +113,9 @@ func newWorldOn(t testing.TB, st store.Store, recent store.Recent, change ...fun
 	w.feeds = []feed.Health{{Name: "sim", Series: []market.SeriesID{amzn, slashed}, Simulated: true, State: feed.Running}}
 	w.cfg = Config{
 		Store: st, Recent: recent, Bus: w.bus, Feeds: w.health, Default: amzn, Horizons: 5, Lookback: 7,
-		Models:  []Model{{Name: "naive", Description: "no change"}, {Name: "drift"}, {Name: "ewma", Champion: true}},
+		Models: func() []Model {
+			return []Model{{Name: "naive", Description: "no change"}, {Name: "drift"}, {Name: "ewma", Champion: true}}
+		},
 		Predict: func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1] + 0.123456789, nil },
 		Ready:   w.isReady, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
 		Log: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -334,7 +336,7 @@ func (b *badStore) Series(ctx context.Context) ([]store.SeriesRecord, error) {
 func newConfig(s Store, b bus.Bus) Config {
 	return Config{
 		Store: s, Bus: b, Feeds: func() []feed.Health { return nil }, Default: amzn, Horizons: 5, Lookback: 7,
-		Models:  []Model{{Name: "naive"}},
+		Models:  func() []Model { return []Model{{Name: "naive"}} },
 		Predict: func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1], nil },
 		Ready:   func() (bool, string) { return true, "" }, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
 	}

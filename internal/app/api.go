@@ -8,7 +8,6 @@ import (
 
 	"github.com/foretick/foretick/internal/api"
 	"github.com/foretick/foretick/internal/bus"
-	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/web"
 )
 
@@ -23,7 +22,8 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 		dist = web.Dist()
 	}
 	a.api, err = api.New(api.Config{
-		Store: a.store, Recent: a.store, Bus: notices, Feeds: a.ingest.Health, Models: describe(a.models), Default: a.base[0].ID(), Horizons: a.cfg.Horizons, AllModels: describe(catalog.Models), Backtests: a.desk,
+		Store: a.store, Recent: a.store, Bus: notices, Feeds: a.ingest.Health, Models: func() []api.Model { return describe(a.race()) }, Default: a.base[0].ID(), Horizons: a.cfg.Horizons, AllModels: func() []api.Model { return describe(a.walkable()) },
+		Backtests: a.desk, Versions: versions{a.registry, a}, Trainings: a.trainings,
 		Lookback: Lookback, Predict: PredictNext, PredictURL: a.cfg.PredictAPIURL, Keys: keys, Public: a.cfg.InsecurePublic,
 		Ready: a.ready, Now: a.deps.Now, Log: a.deps.Log, Metrics: metrics, Dist: dist, Version: Version(),
 	})
@@ -32,14 +32,4 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 	}
 	a.server = a.api.HTTPServer()
 	return nil
-}
-
-// describe is what the API says of models.
-func describe(models []catalog.Model) []api.Model {
-	list := make([]api.Model, len(models))
-	for i, m := range models {
-		name := m.New().Name()
-		list[i] = api.Model{Name: name, Description: m.Description, Champion: name == catalog.Champion}
-	}
-	return list
 }

@@ -25,8 +25,10 @@ import (
 	"github.com/foretick/foretick/internal/engine"
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/ingest"
+	"github.com/foretick/foretick/internal/registry"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/tail"
+	"github.com/foretick/foretick/internal/training"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/track"
 )
@@ -66,8 +68,12 @@ type App struct {
 	desk     *backtest.Desk
 	server   *http.Server
 	base     []market.Series
-	models   []catalog.Model // in the race
-	last     atomic.Uint64   // the newest event that ingest committed
+	last     atomic.Uint64 // the newest event that ingest committed
+
+	registry  *registry.Registry
+	trainings *training.Desk
+	models    atomic.Pointer[[]catalog.Model] // in the race
+	brought   []catalog.Model                 // by the command line
 }
 
 // New listens, opens the store and assembles everything; nothing runs yet. The
@@ -112,17 +118,23 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.models, err = cfg.models(); err != nil {
+	if a.registry, err = openRegistry(ctx, a.store, deps); err != nil {
+		return err
+	}
+	if err := a.newRace(); err != nil {
 		return err
 	}
 	a.engine, err = engine.New(engine.Config{
-		Store: a.store, Bus: notices, Models: func() []forecast.Forecaster { return catalog.Forecasters(a.models) }, Horizons: track.UpTo(cfg.Horizons), Calendars: calendars(source.Info()),
+		Store: a.store, Bus: notices, Models: func() []forecast.Forecaster { return catalog.Forecasters(a.race()) }, Horizons: track.UpTo(cfg.Horizons), Calendars: calendars(source.Info()),
 		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics,
 	})
 	if err != nil {
 		return err
 	}
 	if err := a.newDesk(ctx); err != nil {
+		return err
+	}
+	if err := a.newTrainings(ctx); err != nil {
 		return err
 	}
 	return a.newAPI(notices, metrics)
@@ -157,7 +169,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopEngine()
 	defer stopIngest()
 
-	failed := make(chan error, 5) // one place a part: nobody waits to report
+	failed := make(chan error, 6) // one place a part: nobody waits to report
 	var ingesting, forecasting, walking, serving errgroup.Group
 	part := func(g *errgroup.Group, name string, run func() error) {
 		g.Go(func() error {
@@ -172,6 +184,7 @@ func (a *App) Run(ctx context.Context) error {
 	part(&forecasting, "engine", func() error { return a.engine.Run(engineCtx) })
 	part(&ingesting, "ingest", func() error { return a.ingest.Run(ingestCtx) })
 	part(&walking, "backtests", func() error { return a.desk.Run(deskCtx) })
+	part(&walking, "trainings", func() error { return a.trainings.Run(deskCtx) })
 	part(&serving, "stream", func() error { return a.api.Run(apiCtx) })
 	part(&serving, "server", func() error {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -75,10 +75,10 @@ func BacktestSeries(ctx context.Context, st store.Store, id market.SeriesID) (in
 	return in, fmt.Errorf("series %s: %w", id, store.ErrNotFound)
 }
 
-// BacktestOptions are those of the models named in spec. prior, unless nil, gives the
-// prior of rangevol for a file.
-func BacktestOptions(spec *backtest.Spec, prior func(file string) *rangevol.Prior) (opt backtest.Options, err error) {
-	models, err := SelectModels(spec.Models)
+// BacktestOptions are those of the models named in spec, of the catalog and of more. prior,
+// unless nil, gives the prior of rangevol for a file.
+func BacktestOptions(spec *backtest.Spec, more []catalog.Model, prior func(file string) *rangevol.Prior) (opt backtest.Options, err error) {
+	models, err := SelectModels(spec.Models, more)
 	if err != nil {
 		return opt, err
 	}
@@ -110,7 +110,7 @@ func BacktestOptions(spec *backtest.Spec, prior func(file string) *rangevol.Prio
 // newDesk is what runs the backtests of the dashboard, over stored series.
 func (a *App) newDesk(ctx context.Context) (err error) {
 	prepare := func(ctx context.Context, o *backtest.Order) (inputs []backtest.Input, opt backtest.Options, err error) {
-		if opt, err = BacktestOptions(&o.Spec, nil); err != nil {
+		if opt, err = BacktestOptions(&o.Spec, append(stored(a.registry, false), a.brought...), nil); err != nil {
 			return nil, opt, fmt.Errorf("%w: %w", backtest.ErrOrder, err)
 		}
 		for _, id := range o.Series {
@@ -123,7 +123,7 @@ func (a *App) newDesk(ctx context.Context) (err error) {
 		return inputs, opt, nil
 	}
 	check := func(ctx context.Context, o *backtest.Order) error {
-		if _, err := BacktestOptions(&o.Spec, nil); err != nil {
+		if _, err := BacktestOptions(&o.Spec, append(stored(a.registry, false), a.brought...), nil); err != nil {
 			return fmt.Errorf("%w: %w", backtest.ErrOrder, err)
 		}
 		known, err := a.store.Series(ctx)

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/market"
 )
 
@@ -32,7 +30,7 @@ type Config struct {
 	Interval   string   `default:"" help:"Length of a bar (1s, 1m, 1h, 1d ...). Default: 1s simulated; of a file, what its times show, 1m for ticks."`
 	Rollup     []string `default:"1m,5m" help:"Coarser bars that are built, forecast and judged as well; those not coarser than the bars themselves are left out. none switches them off."`
 	Timezone   string   `default:"" help:"Zone of times in a file that name none, such as America/New_York."`
-	Models     []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol and auto; all: every one."`
+	Models     []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol, auto and those that were imported or trained; all: every one."`
 	Horizons   int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
 
 	Grace time.Duration `default:"50ms" help:"How long after its end a bar waits for late ticks before it is final."`
@@ -83,9 +81,6 @@ func (c *Config) Finish(getenv func(string) string) error {
 	if c.Grace < 0 || c.Grace > time.Minute {
 		return fmt.Errorf("--grace %s: choose 0s to 1m", c.Grace)
 	}
-	if _, err := c.models(); err != nil {
-		return err
-	}
 	if _, err := c.rollups(); err != nil {
 		return err
 	}
@@ -121,22 +116,6 @@ func (c *Config) start() (market.Time, error) {
 		return 0, fmt.Errorf("--start: %w", err)
 	}
 	return t, nil
-}
-
-// models are those in the race.
-func (c *Config) models() ([]catalog.Model, error) {
-	return SelectModels(c.Models)
-}
-
-// SelectModels are the models that names ask for: "default" and no name at all are the
-// default race.
-func SelectModels(names []string) ([]catalog.Model, error) {
-	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "default" || n == "" })
-	models, err := catalog.Select(names...)
-	if err != nil {
-		return nil, fmt.Errorf("--models: %w", err)
-	}
-	return models, nil
 }
 
 func (c *Config) interval() (market.Interval, error) {

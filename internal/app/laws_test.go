@@ -77,7 +77,7 @@ func race(f *csv.File) string {
 
 func models(t *testing.T, f *csv.File) []catalog.Model {
 	t.Helper()
-	list, err := app.SelectModels([]string{race(f)})
+	list, err := app.SelectModels([]string{race(f)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

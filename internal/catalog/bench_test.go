@@ -72,7 +72,7 @@ func BenchmarkRefit(b *testing.B) {
 // a thousand of it are what the budget of 0.25 s is about.
 func BenchmarkWalk(b *testing.B) {
 	bars := forecasttest.ReadBars(b, filepath.Join(testdata.Shared(b), "data", "daily", "KO.csv"))
-	models, err := catalog.Select()
+	models, err := catalog.Select(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -110,7 +110,7 @@ type race struct {
 }
 
 func newRace(b *testing.B, horizons int) *race {
-	models, err := catalog.Select()
+	models, err := catalog.Select(nil)
 	if err != nil {
 		b.Fatal(err)
 	}

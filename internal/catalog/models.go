@@ -100,13 +100,22 @@ func NewAuto(prior *rangevol.Prior) auto.Model {
 	return pool
 }
 
-// Select returns the models with the given names in the order of Models, naive always
-// among them; those of the default race when there is no name, all when one is "all".
-// A name that is unknown is an error that lists those there are.
-func Select(names ...string) ([]Model, error) {
+// Names are the names of Models.
+func Names() []string {
+	var list []string
+	for _, m := range Models {
+		list = append(list, m.New().Name())
+	}
+	return list
+}
+
+// Select returns the models with the given names, of Models and then of more, in their
+// order, naive always among them; those of the default race when there is no name, all when
+// one is "all". A name that is unknown is an error that lists those there are.
+func Select(more []Model, names ...string) ([]Model, error) {
 	var list []Model
 	var spelt []string
-	for _, m := range Models {
+	for _, m := range slices.Concat(Models, more) {
 		name := m.New().Name()
 		spelt = append(spelt, name)
 		named := slices.Contains(names, name) || slices.Contains(names, "all") || name == "naive"

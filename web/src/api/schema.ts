@@ -479,10 +479,133 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/trainings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Trainings, newest first */
+        get: operations["list-trainings"];
+        put?: never;
+        /**
+         * Order a training
+         * @description Networks learn from stored series in the background, one training after another, and go on after a restart. The version joins the race when it is done.
+         */
+        post: operations["order-training"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trainings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a training has come */
+        get: operations["get-training"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a training, or forget one that has ended
+         * @description The version that came out of it stays.
+         */
+        delete: operations["delete-training"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stored model versions
+         * @description What was trained or imported, by name, newest first.
+         */
+        get: operations["list-versions"];
+        put?: never;
+        /**
+         * Import a version
+         * @description The body is a version's file, as GET /v1/versions/{name}/{id}/file and foretick models export give it. It joins the race.
+         */
+        post: operations["import-version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/versions/{name}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version with its learning curve */
+        get: operations["get-version"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a version
+         * @description A race that uses it goes on with it until Foretick is started again.
+         */
+        delete: operations["delete-version"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/versions/{name}/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The version as a safetensors file
+         * @description foretick models import takes it.
+         */
+        get: operations["get-version-file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        About: {
+            curve: components["schemas"]["Point"][];
+            interval: string;
+            location: number[];
+            /** Format: double */
+            loss: number;
+            nu: number[];
+            options: components["schemas"]["Options"];
+            /** Format: int64 */
+            rows: number;
+            series: string[];
+            since: string;
+            split: string;
+            standard: components["schemas"]["Standard"];
+            until: string;
+        };
         Accuracy: {
             /** @description Start of the newest target that was judged; windows end there. */
             as_of: string | null;
@@ -936,6 +1059,12 @@ export interface components {
         ListOfSeriesInfoBody: {
             items: components["schemas"]["SeriesInfo"][];
         };
+        ListOfTrainingBody: {
+            items: components["schemas"]["Training"][];
+        };
+        ListOfVersionInfoBody: {
+            items: components["schemas"]["VersionInfo"][];
+        };
         Model: {
             /** @description Whether its forecasts lead the page. */
             champion: boolean;
@@ -955,6 +1084,37 @@ export interface components {
             mae: number | null;
             /** Format: double */
             rmse: number | null;
+        };
+        Options: {
+            /** Format: int64 */
+            batch: number;
+            cell: string;
+            /** Format: double */
+            clip: number;
+            /** Format: double */
+            decay: number;
+            /** Format: int64 */
+            ensemble: number;
+            /** Format: int64 */
+            epochs: number;
+            /** Format: int64 */
+            layers: number;
+            /** Format: int64 */
+            patience: number;
+            /** Format: double */
+            rate: number;
+            /** Format: int64 */
+            restarts: number;
+            /** Format: int64 */
+            seed: number;
+            /** Format: int64 */
+            steps: number;
+            /** Format: int64 */
+            units: number;
+            /** Format: double */
+            validation: number;
+            /** Format: int64 */
+            warm: number;
         };
         Order: {
             /** Format: int64 */
@@ -976,6 +1136,28 @@ export interface components {
             items: components["schemas"]["ScoreRow"][];
             /** @description Pass it as cursor to get what follows; empty at the end. */
             next_cursor: string;
+        };
+        Plan: {
+            /** @description Model that the version will belong to. */
+            name: string;
+            options: components["schemas"]["Options"];
+            /** @description Stored series to learn from, all of one interval. */
+            series: string[];
+            /** @description Bars that end later are left out; 0001-01-01 or 1970-01-01: none. */
+            until: string;
+        };
+        Point: {
+            best: boolean;
+            /** Format: int64 */
+            epoch: number;
+            /** Format: double */
+            rate: number;
+            /** Format: int64 */
+            restart: number;
+            /** Format: double */
+            train: number;
+            /** Format: double */
+            valid: number;
         };
         Pooled: {
             /** Format: int64 */
@@ -1159,6 +1341,10 @@ export interface components {
             end: string;
             start: string;
         };
+        Standard: {
+            mean: number[];
+            scale: number[];
+        };
         Stats: {
             /** Format: double */
             max: number | null;
@@ -1201,12 +1387,197 @@ export interface components {
             /** @description Start of the bar. */
             timestamp: string;
         };
+        Training: {
+            created: string;
+            /** @description Losses by epoch so far. */
+            curve: components["schemas"]["Point"][];
+            /** @description Why it failed. */
+            error?: string;
+            id: string;
+            plan: components["schemas"]["Plan"];
+            /**
+             * Format: double
+             * @description Share done at most, 0 to 1: restarts often end early.
+             */
+            progress: number;
+            /** @enum {string} */
+            state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /** @description ID of the version, when it is done. */
+            version?: string;
+        };
+        TrainingOrder: {
+            /**
+             * @description Left out: lstm.
+             * @enum {string}
+             */
+            cell?: "lstm" | "gru";
+            /**
+             * Format: int64
+             * @description At most, a restart; 0 or left out: 200.
+             */
+            epochs?: number;
+            /**
+             * Format: int64
+             * @description 0 or left out: 1.
+             */
+            layers?: number;
+            /** @description Model that the version will belong to. Left out: the name of the cell, lstm or gru. */
+            name?: string;
+            /**
+             * Format: double
+             * @description Learning rate; 0 or left out: 0.002.
+             */
+            rate?: number;
+            /**
+             * Format: int64
+             * @description Networks, all of which answer together; 0 or left out: 3.
+             */
+            restarts?: number;
+            /**
+             * Format: int64
+             * @description 0 or left out: 1.
+             */
+            seed?: number;
+            /** @description Stored series to learn from, all of one interval. */
+            series: string[];
+            /**
+             * Format: int64
+             * @description Bars that the network reads; 0 or left out: 64.
+             */
+            steps?: number;
+            /**
+             * Format: int64
+             * @description Of each layer; 0 or left out: 16.
+             */
+            units?: number;
+            /** @description Leave out bars that end later. */
+            until?: string;
+            /**
+             * Format: double
+             * @description Share of the bars, the newest, that decides when to stop; 0 or left out: 0.15.
+             */
+            validation?: number;
+        };
         Verdict: {
             /** @enum {string} */
             code: "not_judged_yet" | "better_than_naive" | "no_skill" | "worse_than_naive";
             evidence: components["schemas"]["Evidence"];
             text: string;
             why: string;
+        };
+        VersionDetail: {
+            /** @description What it is, in words. */
+            about: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @description When it was trained or imported. */
+            created: string;
+            id: string;
+            /** @description Of the bars that it was trained on; it forecasts no others. */
+            interval?: string;
+            /**
+             * @description price: it gives the next price and nothing else. distribution: it gives the distribution of returns.
+             * @enum {string}
+             */
+            kind: "price" | "distribution";
+            /**
+             * Format: int64
+             * @description Bars or prices that it reads for a forecast.
+             */
+            lookback: number;
+            /**
+             * Format: double
+             * @description Mean negative log likelihood on the validation slice, in units of the volatility of the time.
+             */
+            loss: number | null;
+            /**
+             * Format: int64
+             * @description Networks that answer together.
+             */
+            members: number;
+            /** @description Model that it belongs to. */
+            name: string;
+            /** @example lstm 1 x 16, 8 inputs */
+            network: string;
+            /**
+             * Format: int64
+             * @description Weights of them all.
+             */
+            parameters: number;
+            /**
+             * Format: int64
+             * @description Bars that it was trained and validated on.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Series that it was trained on.
+             */
+            series: number;
+            /** @description It forecasts from this cutoff on, never earlier: what it has seen is not forecast. */
+            since: string | null;
+            /** @description Where it comes from, in words. */
+            source: string;
+            /** @description Series, options, learning curve; null for what was imported. */
+            trained: components["schemas"]["About"];
+            /** @description End of the newest bar that it has seen; null when that is not known. */
+            until: string | null;
+        };
+        VersionInfo: {
+            /** @description What it is, in words. */
+            about: string;
+            /** Format: int64 */
+            bytes: number;
+            /** @description When it was trained or imported. */
+            created: string;
+            id: string;
+            /** @description Of the bars that it was trained on; it forecasts no others. */
+            interval?: string;
+            /**
+             * @description price: it gives the next price and nothing else. distribution: it gives the distribution of returns.
+             * @enum {string}
+             */
+            kind: "price" | "distribution";
+            /**
+             * Format: int64
+             * @description Bars or prices that it reads for a forecast.
+             */
+            lookback: number;
+            /**
+             * Format: double
+             * @description Mean negative log likelihood on the validation slice, in units of the volatility of the time.
+             */
+            loss: number | null;
+            /**
+             * Format: int64
+             * @description Networks that answer together.
+             */
+            members: number;
+            /** @description Model that it belongs to. */
+            name: string;
+            /** @example lstm 1 x 16, 8 inputs */
+            network: string;
+            /**
+             * Format: int64
+             * @description Weights of them all.
+             */
+            parameters: number;
+            /**
+             * Format: int64
+             * @description Bars that it was trained and validated on.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Series that it was trained on.
+             */
+            series: number;
+            /** @description It forecasts from this cutoff on, never earlier: what it has seen is not forecast. */
+            since: string | null;
+            /** @description Where it comes from, in words. */
+            source: string;
+            /** @description End of the newest bar that it has seen; null when that is not known. */
+            until: string | null;
         };
         Walked: {
             /** Format: int64 */
@@ -2947,6 +3318,511 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-trainings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfTrainingBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "order-training": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingOrder"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Training"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-training": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Training"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-training": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfVersionInfoBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "import-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionInfo"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionDetail"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-version-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
