@@ -22,6 +22,7 @@ func kept(t testing.TB, a Artifact) ([]byte, map[string]Tensor) {
 
 // What Describe and Tensors return, Load takes, and it is the same version.
 func TestLoad(t *testing.T) {
+	t.Parallel()
 	for name, a := range map[string]Artifact{"price": original(t), "distribution": train(t, trainer(t, samplesOf(t, "SPY"), small()))} {
 		b, tensors := kept(t, a)
 		again, err := Load(b, tensors)
@@ -37,6 +38,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
 	a := train(t, trainer(t, samplesOf(t, "SPY"), small()))
 	for name, spoil := range map[string]func(d map[string]any, m map[string]Tensor){
 		"format":        func(d map[string]any, _ map[string]Tensor) { d["format"] = "onnx" },

@@ -30,6 +30,7 @@ func versionOf(t testing.TB, since market.Time, change func(*Options)) *Trained 
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	var versions Versions
 	versions.Add(versionOf(t, math.MinInt64, nil))
 	m := New("lstm", &versions)
@@ -55,6 +56,7 @@ func follow(t testing.TB, m forecast.Follower, bars []market.Bar, horizons ...in
 // A version never forecasts at a cutoff before the end of what it has learnt from; the
 // newest that may is taken, at the next estimation.
 func TestVersionsAreTakenInTime(t *testing.T) {
+	t.Parallel()
 	bars := daily(t, "SPY")
 	early, late := versionOf(t, bars[400].End, nil), versionOf(t, bars[600].End, func(o *Options) { o.Seed = 9 })
 	var versions Versions
@@ -119,6 +121,7 @@ func TestVersionsAreTakenInTime(t *testing.T) {
 
 // Widths follow volatility, and grow with the horizon as the anchors let expect.
 func TestWidths(t *testing.T) {
+	t.Parallel()
 	bars := daily(t, "SPY")
 	var versions Versions
 	versions.Add(versionOf(t, math.MinInt64, nil))
@@ -158,12 +161,39 @@ func TestWidths(t *testing.T) {
 	}
 }
 
+// The state of a price model is that of any other. What is kept does not depend on the size of
+// the network, so a small one, of prices around those of the series, stands for all.
+func TestPriceStateConformance(t *testing.T) {
+	t.Parallel()
+	bars := daily(t, "KO")[:1500]
+	low, high := bars[0].Close, bars[0].Close
+	for _, b := range bars {
+		low, high = min(low, b.Close), max(high, b.Close)
+	}
+	for _, cell := range []Cell{LSTM, GRU} {
+		t.Run(string(cell), func(t *testing.T) {
+			t.Parallel()
+			net, err := NewNetwork(Shape{Cell: cell, Inputs: 1, Units: 3, Layers: 1, Outputs: 1}, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			middle, spread := (low+high)/2, (high-low)/4
+			x := Standard{Mean: []float64{middle, middle, middle}, Scale: []float64{spread, spread, spread}}
+			m, err := NewPriceModel(net, x, Standard{Mean: []float64{middle}, Scale: []float64{spread}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			forecasttest.FollowTrained(t, NewPriceForecaster("small", m), bars)
+		})
+	}
+}
+
 // The original in the race: its point is its answer, its width what its errors were.
 func TestPriceForecaster(t *testing.T) {
+	t.Parallel()
 	bars := daily(t, "KO")[:1500]
 	m := original(t)
 	f := NewPriceForecaster("original", m)
-	forecasttest.FollowTrained(t, f, bars)
 	s, w := follow(t, f, bars, 1, 3)
 	if err := s.Refit(t.Context()); err != nil {
 		t.Fatal(err)

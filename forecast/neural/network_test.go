@@ -16,25 +16,33 @@ import (
 type reference struct {
 	shape   Shape
 	tensors map[string][]float64
+	layers  []referenceLayer // the same weights, so that no name is looked up a million times
 }
 
+type referenceLayer struct{ wx, bx, wh, bh []float64 }
+
 func newReference(n *Network) *reference {
-	r := &reference{n.shape, map[string][]float64{}}
+	r := &reference{shape: n.shape, tensors: map[string][]float64{}}
 	for name, t := range n.Tensors() {
 		for _, v := range t.Data {
 			r.tensors[name] = append(r.tensors[name], float64(v))
 		}
 	}
+	for l := range n.shape.Layers {
+		of := func(name string) []float64 { return r.tensors[fmt.Sprintf("%s_l%d", name, l)] }
+		r.layers = append(r.layers, referenceLayer{of("weight_ih"), of("bias_ih"), of("weight_hh"), of("bias_hh")})
+	}
 	return r
 }
 
 // sums is W x + b for the rows of all gates.
-func (r *reference) sums(w, b string, x []float64) []float64 {
-	out := append([]float64(nil), r.tensors[b]...)
-	for i := range out {
-		for j, v := range x {
-			out[i] += r.tensors[w][i*len(x)+j] * v
+func sums(w, b, x []float64) []float64 {
+	out := make([]float64, len(b))
+	for i, sum := range b {
+		for j, v := range w[i*len(x) : (i+1)*len(x)] {
+			sum += v * x[j]
 		}
+		out[i] = sum
 	}
 	return out
 }
@@ -44,12 +52,11 @@ func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 // forward returns the outputs of every step.
 func (r *reference) forward(x [][]float64) (out [][]float64) {
 	n := r.shape.Units
-	for l := range r.shape.Layers {
+	for _, l := range r.layers {
 		h, c := make([]float64, n), make([]float64, n)
 		var hidden [][]float64
 		for _, row := range x {
-			a := r.sums(fmt.Sprintf("weight_ih_l%d", l), fmt.Sprintf("bias_ih_l%d", l), row)
-			b := r.sums(fmt.Sprintf("weight_hh_l%d", l), fmt.Sprintf("bias_hh_l%d", l), h)
+			a, b := sums(l.wx, l.bx, row), sums(l.wh, l.bh, h)
 			next := make([]float64, n)
 			for j := range n {
 				if r.shape.Cell == LSTM {
@@ -68,7 +75,7 @@ func (r *reference) forward(x [][]float64) (out [][]float64) {
 		x = hidden
 	}
 	for _, row := range x {
-		out = append(out, r.sums("head.weight", "head.bias", row))
+		out = append(out, sums(r.tensors["head.weight"], r.tensors["head.bias"], row))
 	}
 	return out
 }
@@ -82,6 +89,7 @@ func drawShape(t *rapid.T) Shape {
 // Every implementation of the loops computes the equations of the package comment, for
 // every sequence of a batch and at every step.
 func TestForwardIsTheEquations(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawShape(t)
 		steps, batch := rapid.IntRange(1, 9).Draw(t, "steps"), rapid.IntRange(1, 4).Draw(t, "batch")
@@ -135,20 +143,24 @@ func fill(p *Pass, steps, batch int, seed uint64) [][][]float64 {
 // The derivatives by every parameter are those of central differences of the reference,
 // in float64.
 func TestBackwardIsFiniteDifferences(t *testing.T) {
+	t.Parallel()
 	for _, s := range []Shape{{LSTM, 3, 4, 1, 2}, {LSTM, 2, 5, 3, 1}, {GRU, 3, 4, 1, 2}, {GRU, 2, 5, 3, 1}, {LSTM, 1, 17, 2, 17}, {GRU, 17, 3, 2, 3}} {
 		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
 			const steps, batch, from = 5, 3, 2
 			n, err := NewNetwork(s, 7)
 			if err != nil {
 				t.Fatal(err)
 			}
+			// The loss is a sum of the outputs with weights, and half their squares.
+			weight := func(k, b, j int) float64 { return math.Sin(float64(1 + k + 10*b + 100*j)) }
+			x := fill(NewPass(s, steps, batch), steps, batch, 5)
+			want := differences(newReference(n), x, from, weight)
 			for _, loops := range kernel.All() {
 				n.loops = loops
 				p := NewPass(s, steps, batch)
-				x := fill(p, steps, batch, 5)
+				fill(p, steps, batch, 5)
 				n.Forward(p, from)
-				// The loss is a sum of the outputs with weights, and half their squares.
-				weight := func(k, b, j int) float64 { return math.Sin(float64(1 + k + 10*b + 100*j)) }
 				for k := from; k < steps; k++ {
 					for b := range batch {
 						d := p.dOutput(k, b)
@@ -162,32 +174,11 @@ func TestBackwardIsFiniteDifferences(t *testing.T) {
 				grad := make([]float32, len(n.params))
 				n.backward(p, from, &turned, grad)
 
-				ref := newReference(n)
-				loss := func() (sum float64) {
-					for b := range batch {
-						out := ref.forward(x[b])
-						for k := from; k < steps; k++ {
-							for j, v := range out[k] {
-								sum += weight(k, b, j)*v + v*v/2
-							}
-						}
-					}
-					return sum
-				}
-				got := &Network{shape: s, at: n.at, params: grad}
-				for name, g := range got.Tensors() {
-					for i := 0; i < len(g.Data); i += 1 + len(g.Data)/40 {
-						const h = 1e-5
-						at := &ref.tensors[name][i]
-						was := *at
-						*at = was + h
-						up := loss()
-						*at = was - h
-						down := loss()
-						*at = was
-						want := (up - down) / (2 * h)
-						if math.Abs(float64(g.Data[i])-want) > 2e-5*(1+math.Abs(want)) {
-							t.Errorf("%s: the derivative by %s[%d] is %v, want %v", loops.Name, name, i, g.Data[i], want)
+				got := (&Network{shape: s, at: n.at, params: grad}).Tensors()
+				for name, of := range want {
+					for i, want := range of {
+						if d := float64(got[name].Data[i]); !(math.Abs(d-want) <= 2e-5*(1+math.Abs(want))) {
+							t.Errorf("%s: the derivative by %s[%d] is %v, want %v", loops.Name, name, i, d, want)
 						}
 					}
 				}
@@ -196,7 +187,7 @@ func TestBackwardIsFiniteDifferences(t *testing.T) {
 				for _, v := range grad {
 					sum += math.Abs(float64(v))
 				}
-				for _, g := range got.Tensors() {
+				for _, g := range got {
 					for _, v := range g.Data {
 						sum -= math.Abs(float64(v))
 					}
@@ -209,8 +200,42 @@ func TestBackwardIsFiniteDifferences(t *testing.T) {
 	}
 }
 
+// differences are the derivatives of the loss by parameters of r, up to 40 of each tensor and
+// all of the small ones, by tensor and index. x is by sequence and step; the loss counts the
+// steps from from on.
+func differences(r *reference, x [][][]float64, from int, weight func(k, b, j int) float64) map[string]map[int]float64 {
+	loss := func() (sum float64) {
+		for b := range x {
+			for k, row := range r.forward(x[b]) {
+				for j, v := range row {
+					if k >= from {
+						sum += weight(k, b, j)*v + v*v/2
+					}
+				}
+			}
+		}
+		return sum
+	}
+	d := map[string]map[int]float64{}
+	for name, values := range r.tensors {
+		d[name] = map[int]float64{}
+		for i := 0; i < len(values); i += 1 + len(values)/40 {
+			const h = 1e-5
+			was := values[i]
+			values[i] = was + h
+			up := loss()
+			values[i] = was - h
+			down := loss()
+			values[i] = was
+			d[name][i] = (up - down) / (2 * h)
+		}
+	}
+	return d
+}
+
 // What Tensors gives, FromTensors takes; what does not fit is refused in words.
 func TestTensors(t *testing.T) {
+	t.Parallel()
 	s := Shape{GRU, 3, 5, 2, 2}
 	n, err := NewNetwork(s, 1)
 	if err != nil {

@@ -65,6 +65,7 @@ func read(t testing.TB, name string, to any) {
 // windows, the original's own examples, constant, tiny, huge and alternating ones, and
 // random walks at levels from 1 to 5,000.
 func TestParity(t *testing.T) {
+	t.Parallel()
 	var golden struct {
 		Cases []struct {
 			Prices []float64 `json:"prices"`
@@ -94,6 +95,7 @@ func TestParity(t *testing.T) {
 }
 
 func TestPriceModelRefuses(t *testing.T) {
+	t.Parallel()
 	m := original(t)
 	for name, prices := range map[string][]float64{
 		"none": nil, "six": {1, 2, 3, 4, 5, 6}, "many": make([]float64, 100_000),

@@ -16,6 +16,7 @@ import (
 // some 50 later the implementations differ among themselves, for errors of rounding grow as
 // the networks begin to fit every point.
 func TestTrainingIsPyTorchs(t *testing.T) {
+	t.Parallel()
 	const steps, batch, warm = 12, 5, 4
 	var file struct {
 		Cases []struct {
@@ -33,6 +34,16 @@ func TestTrainingIsPyTorchs(t *testing.T) {
 		t.Fatal(err, len(file.Cases))
 	}
 	for _, c := range file.Cases {
+		var inputs [steps][batch][]float32
+		var targets [steps][batch]float64
+		for k := range steps {
+			for b := range batch {
+				for j := range c.Inputs {
+					inputs[k][b] = append(inputs[k][b], float32(math.Sin(0.3*float64(k+1)*float64(j+1)+float64(b))))
+				}
+				targets[k][b] = math.Cos(0.5*float64(k)+1.3*float64(b)) * float64(1+b)
+			}
+		}
 		for _, loops := range kernel.All() {
 			s := Shape{c.Cell, c.Inputs, c.Units, c.Layers, 2}
 			tensors := newNetwork(s).Tensors()
@@ -56,9 +67,7 @@ func TestTrainingIsPyTorchs(t *testing.T) {
 			for _, want := range c.Losses {
 				for k := range steps {
 					for b := range batch {
-						for j, in := 0, p.Input(k, b); j < len(in); j++ {
-							in[j] = float32(math.Sin(0.3*float64(k+1)*float64(j+1) + float64(b)))
-						}
+						copy(p.Input(k, b), inputs[k][b])
 					}
 				}
 				net.Forward(p, warm)
@@ -68,7 +77,7 @@ func TestTrainingIsPyTorchs(t *testing.T) {
 				var theta [len(anchors)]float64
 				for k := warm; k < steps; k++ {
 					for b := range batch {
-						y := math.Cos(0.5*float64(k)+1.3*float64(b)) * float64(1+b)
+						y := targets[k][b]
 						out, d := p.Output(k, b), p.dOutput(k, b)
 						loss, dm, dl, dnu := tails[0].loss(y, float64(out[0]), float64(out[1]))
 						d[0], d[1] = float32(dm), float32(dl)

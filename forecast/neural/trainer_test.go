@@ -69,6 +69,7 @@ func train(t testing.TB, tr *Trainer) *Trained {
 
 // The derivatives of the loss are those of central differences.
 func TestStudentLoss(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		theta := rapid.Float64Range(-3, 30).Draw(t, "theta")
 		y, m, l := rapid.Float64Range(-30, 30).Draw(t, "y"), rapid.Float64Range(-3, 3).Draw(t, "m"), rapid.Float64Range(-3, 3).Draw(t, "l")
@@ -97,6 +98,7 @@ func TestStudentLoss(t *testing.T) {
 
 // The loss is the density of the distribution: it integrates to 1.
 func TestStudentLossIsADensity(t *testing.T) {
+	t.Parallel()
 	for _, theta := range []float64{0, 2, 20} {
 		tail := newTail(theta)
 		sum := 0.0
@@ -114,6 +116,7 @@ func TestStudentLossIsADensity(t *testing.T) {
 // The result does not depend on the number of goroutines, nor on being stopped and taken
 // up again after any epoch.
 func TestTrainingIsDeterministic(t *testing.T) {
+	t.Parallel()
 	s, o := samplesOf(t, "SPY", "GLD"), small()
 	o.Workers = 1
 	one := trainer(t, s, o)
@@ -162,6 +165,7 @@ func TestTrainingIsDeterministic(t *testing.T) {
 // The network learns that volatility comes in spells: its loss falls below that of the
 // best constant scale, which is all that it can say at first.
 func TestLearns(t *testing.T) {
+	t.Parallel()
 	o := small()
 	o.Units, o.Epochs, o.Patience = 12, 12, 12
 	tr := trainer(t, samplesOf(t, "SPY", "KO", "AMZN", "EURUSD", "XOM"), o)
@@ -182,6 +186,7 @@ func TestLearns(t *testing.T) {
 // Validation bars are later than all that was learnt from, and a target that reaches into
 // them is not learnt.
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	s := samplesOf(t, "SPY", "GLD")
 	tr := trainer(t, s, small())
 	for _, c := range tr.valid {
@@ -220,6 +225,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestNothingToLearn(t *testing.T) {
+	t.Parallel()
 	flat := slices.Clone(daily(t, "SPY")[:500])
 	for i := range flat {
 		flat[i].Open, flat[i].High, flat[i].Low, flat[i].Close = 7, 7, 7, 7
@@ -251,6 +257,7 @@ func TestNothingToLearn(t *testing.T) {
 
 // A rate that makes every network diverge is reported in words.
 func TestDiverges(t *testing.T) {
+	t.Parallel()
 	o := small()
 	o.Rate, o.Clip, o.Epochs = 1, 1e6, 2
 	tr := trainer(t, samplesOf(t, "SPY"), o)
