@@ -1,21 +1,27 @@
 package modelfile
 
 import (
-	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/nlpodyssey/gopickle/pickle"
 )
 
 // guard is the stream of a pickle on its way to the unpickler. It follows the operations
 // as they are read, lets pass only those that it knows, and refuses a length that is beyond
-// the bytes that are left before anybody makes room for it. Frames, which only say how to
-// read ahead, are taken out.
+// the bytes that are left before anybody makes room for it. A few bytes of a pickle can ask
+// for much, so it counts what they ask for. Frames, which only say how to read ahead, are
+// taken out.
 type guard struct {
 	data []byte
 	at   int
+	err  error // the first one: from then on the stream is at its end
+
+	ops, objects, builds int
+	longest              int // text or bytes in the pickle
+	copied               int // at most so many bytes were taken out of the memo
 
 	pending  int // bytes of the operation's argument still to be read
 	lines    int // lines of it still to be read
@@ -23,6 +29,14 @@ type guard struct {
 	length   uint64
 	width    int // bytes of the length
 }
+
+// Bounds of a pickle. Weights of 10,000 tensors stay below half of each.
+const (
+	maxOps     = 1 << 20
+	maxObjects = 1 << 17  // made, among them lists, marks and calls
+	maxBuilds  = 64       // objects that were given a state; each may copy all of it
+	maxCopied  = 32 << 20 // bytes of text that the memo repeats; messages and calls may copy them
+)
 
 // Operations of pickles by what follows them: pickletools.py of CPython describes each.
 const (
@@ -48,6 +62,31 @@ var prefixed = map[byte]int{
 	'C': 1, 'B': 4, 0x8e: 8, // SHORT_BINBYTES, BINBYTES, BINBYTES8
 	'U': 1, 'T': 4, // SHORT_BINSTRING, BINSTRING
 	0x8a: 1, // LONG1
+	0x96: 8, // BYTEARRAY8
+}
+
+// count adds an operation to what was asked for.
+func (g *guard) count(op byte) error {
+	g.ops++
+	switch op {
+	case '(', 't', '}', ']', 'R', 0x81:
+		g.objects++
+	case 'b':
+		g.builds++
+	case 'h', 'j':
+		g.copied += g.longest
+	}
+	switch {
+	case g.ops > maxOps:
+		return fmt.Errorf("it has more than %d operations", maxOps)
+	case g.objects > maxObjects:
+		return fmt.Errorf("it makes more than %d objects", maxObjects)
+	case g.builds > maxBuilds:
+		return fmt.Errorf("it gives more than %d objects a state", maxBuilds)
+	case g.copied > maxCopied:
+		return fmt.Errorf("it repeats long texts: more than %d MiB of them", maxCopied>>20)
+	}
+	return nil
 }
 
 // next checks the operation that is about to be read.
@@ -59,6 +98,9 @@ func (g *guard) next() error {
 		return io.ErrUnexpectedEOF
 	}
 	op := g.data[g.at]
+	if err := g.count(op); err != nil {
+		return err
+	}
 	if op == opGlobal {
 		g.pending, g.lines = 1, 2
 		return nil
@@ -106,6 +148,7 @@ func (g *guard) take(p []byte) (int, error) {
 				return 0, fmt.Errorf("it announces %d bytes where %d are left", g.length, left)
 			}
 			g.pending = int(g.length)
+			g.longest = max(g.longest, g.pending)
 		}
 		return 1, nil
 	}
@@ -115,12 +158,18 @@ func (g *guard) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	return g.take(p)
+	if g.err != nil {
+		return 0, g.err
+	}
+	n, err := g.take(p)
+	g.err = err // the unpickler tries again after an error
+	return n, err
 }
 
+// ReadByte is Read of one byte.
 func (g *guard) ReadByte() (byte, error) {
 	var b [1]byte
-	_, err := g.take(b[:])
+	_, err := g.Read(b[:])
 	return b[0], err
 }
 
@@ -138,43 +187,38 @@ func (g *guard) raw(n int) ([]byte, error) {
 func unpickle(g *guard, find func(module, name string) (any, error), persistent func(any) (any, error)) (any, error) {
 	u := pickle.NewUnpickler(g)
 	u.FindClass, u.PersistentLoad = find, persistent
-	return u.Load()
+	v, err := u.Load()
+	if errors.Is(g.err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("it ends in the middle, after %d bytes", len(g.data))
+	}
+	return v, short(err)
+}
+
+// maxWords bounds a message of a library, which may quote the file.
+const maxWords = 300
+
+// short cuts the message of an error that quotes much of the file.
+func short(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if len(text) <= maxWords {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(text[:maxWords], "") + "...")
 }
 
 // refused is the error of a type that is not on the list.
 func refused(module, name string) error {
-	return fmt.Errorf("it asks for %.80s.%.80s, which is not among the types that are read", module, name)
+	return fmt.Errorf("it asks for %.80q, which is not among the types that are read", module+"."+name)
 }
 
-// little decodes numbers of a kind, little-endian, as float64.
-func little(kind string, b []byte) ([]float64, error) {
-	size, ok := map[string]int{"f8": 8, "f4": 4, "i8": 8, "i4": 4}[kind]
-	if !ok || len(b)%size != 0 {
-		return nil, fmt.Errorf("an array of the type %.20q with %d bytes", kind, len(b))
-	}
-	out := make([]float64, len(b)/size)
-	r := bytes.NewReader(b)
-	for i := range out {
-		var err error
-		switch kind {
-		case "f8":
-			err = binary.Read(r, binary.LittleEndian, &out[i])
-		case "f4":
-			var v float32
-			err = binary.Read(r, binary.LittleEndian, &v)
-			out[i] = float64(v)
-		case "i8":
-			var v int64
-			err = binary.Read(r, binary.LittleEndian, &v)
-			out[i] = float64(v)
-		default:
-			var v int32
-			err = binary.Read(r, binary.LittleEndian, &v)
-			out[i] = float64(v)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
+// opaque is an object of a pickle that messages do not print: it may be large.
+type opaque struct{}
+
+// GoString is what messages say instead.
+func (opaque) GoString() string { return "an object" }
+
+// String is the same.
+func (opaque) String() string { return "an object" }

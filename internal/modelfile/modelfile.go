@@ -10,11 +10,12 @@
 package modelfile
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
-	"strings"
 )
 
 // MaxSize bounds a file, and the numbers that it unpacks to, in bytes.
@@ -79,7 +80,7 @@ func tooLarge(data []byte) error {
 // rescue turns a panic of a reader of hostile data into an error.
 func rescue(err *error, what string) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("%w: %s cannot be read: %v", ErrFormat, what, p)
+		*err = fmt.Errorf("%w: %s cannot be read: %.300s", ErrFormat, what, fmt.Sprint(p))
 	}
 }
 
@@ -90,13 +91,20 @@ type Hyper struct {
 	Layers int `json:"num_stacked_layers"`
 }
 
+// maxHyper bounds the file of hyper-parameters.
+const maxHyper = 64 << 10
+
 // ReadHyper reads the original's JSON: input_size, hidden_size and num_stacked_layers. The
 // error wraps ErrFormat.
 func ReadHyper(data []byte) (h Hyper, err error) {
-	d := json.NewDecoder(strings.NewReader(string(data[:min(len(data), 64<<10)])))
+	const form = `it is not JSON of the form {"input_size": 1, "hidden_size": 10, "num_stacked_layers": 10}`
+	d := json.NewDecoder(bytes.NewReader(data[:min(len(data), maxHyper)]))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&h); err != nil {
-		return h, fmt.Errorf(`%w: it is not JSON of the form {"input_size": 1, "hidden_size": 10, "num_stacked_layers": 10}: %w`, ErrFormat, err)
+		return h, fmt.Errorf(`%w: %s: %w`, ErrFormat, form, short(err))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) || len(data) > maxHyper {
+		return h, fmt.Errorf("%w: %s: something follows", ErrFormat, form)
 	}
 	if h.Input < 1 || h.Input > 4096 || h.Hidden < 1 || h.Hidden > 4096 || h.Layers < 1 || h.Layers > 256 {
 		return h, fmt.Errorf("%w: input_size %d, hidden_size %d, num_stacked_layers %d: need 1 to 4096, 1 to 4096 and 1 to 256", ErrFormat, h.Input, h.Hidden, h.Layers)

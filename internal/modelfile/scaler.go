@@ -2,9 +2,11 @@ package modelfile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/nlpodyssey/gopickle/types"
 )
@@ -19,7 +21,7 @@ func ReadScaler(data []byte) (s Scaler, err error) {
 	defer rescue(&err, "the scaler")
 	const save = `save it with joblib.dump(scaler, path), or as JSON {"mean": scaler.mean_.tolist(), "scale": scaler.scale_.tolist()}`
 	if len(data) > maxScaler {
-		return s, fmt.Errorf("%w: %d bytes are too many for a scaler", ErrFormat, len(data))
+		return s, fmt.Errorf("%w: %d bytes are too many for a scaler; at most %d MiB are read", ErrFormat, len(data), maxScaler>>20)
 	}
 	if b := bytes.TrimSpace(data); len(b) > 0 && b[0] == '{' {
 		var j struct {
@@ -30,6 +32,11 @@ func ReadScaler(data []byte) (s Scaler, err error) {
 			return s, fmt.Errorf(`%w: the scaler is not JSON of the form {"mean": [...], "scale": [...]}: %w`, ErrFormat, err)
 		}
 		return Scaler{j.Mean, j.Scale}.check()
+	}
+	for _, magic := range []string{"\x78", "\x1f\x8b", "BZh", "\xfd7zXZ", "\x5d\x00", "\x04\x22\x4d\x18"} { // those of joblib.dump(..., compress=...)
+		if bytes.HasPrefix(data, []byte(magic)) {
+			return s, fmt.Errorf("%w: the scaler is compressed, which is not read; %s", ErrFormat, save)
+		}
 	}
 	if len(data) < 2 || data[0] != 0x80 || data[1] < 2 || data[1] > 5 {
 		return s, fmt.Errorf("%w: the scaler is neither JSON nor an uncompressed pickle of protocol 2 to 5; %s", ErrFormat, save)
@@ -64,6 +71,8 @@ func findScaler(g *guard, module, name string) (any, error) {
 		return call(func(...any) (any, error) { return &array{}, nil }), nil
 	case "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar":
 		return call(func(...any) (any, error) { return nil, nil }), nil // a count: not needed
+	case "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer":
+		return call(fromBuffer), nil
 	case "_codecs.encode":
 		return call(encode), nil
 	}
@@ -105,7 +114,10 @@ func encode(args ...any) (any, error) {
 }
 
 // scalerObject is the StandardScaler itself: its attributes.
-type scalerObject struct{ fields map[string]any }
+type scalerObject struct {
+	opaque
+	fields map[string]any
+}
 
 // PySetState takes the attributes.
 func (o *scalerObject) PySetState(state any) error { return fields(state, o.fields) }
@@ -190,24 +202,60 @@ func (d *dtype) PySetState(state any) error {
 	return nil
 }
 
+// size is that of a number in bytes, 0 for a kind that is not read.
+func (d *dtype) size() int {
+	switch d.kind {
+	case "f8", "i8":
+		return 8
+	case "f4", "i4":
+		return 4
+	}
+	return 0
+}
+
+// at decodes a number.
+func (d *dtype) at(b []byte) float64 {
+	switch d.kind {
+	case "f8":
+		return math.Float64frombits(binary.LittleEndian.Uint64(b))
+	case "f4":
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	case "i8":
+		return float64(int64(binary.LittleEndian.Uint64(b)))
+	default:
+		return float64(int32(binary.LittleEndian.Uint32(b)))
+	}
+}
+
 // values decodes the bytes of an array.
 func values(shape []int, of any, b []byte) ([]float64, error) {
 	d, ok := of.(*dtype)
 	if !ok || d.big {
 		return nil, errors.New("an array that is not of little-endian numbers")
 	}
-	v, err := little(d.kind, b)
+	size := d.size()
+	if size == 0 {
+		return nil, fmt.Errorf("an array of the type %.20q; f8, f4, i8 and i4 are read", d.kind)
+	}
+	n, err := elements(shape)
 	if err != nil {
 		return nil, err
 	}
-	if n, err := elements(shape); err != nil || n != len(v) {
-		return nil, fmt.Errorf("an array of the shape %v with %d numbers", shape, len(v))
+	if n*size != len(b) {
+		return nil, fmt.Errorf("an array of the shape %v, %d numbers, has %d bytes", shape, n, len(b))
 	}
-	return v, nil
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = d.at(b[i*size:])
+	}
+	return out, nil
 }
 
 // array is a numpy.ndarray in a plain pickle.
-type array struct{ values []float64 }
+type array struct {
+	opaque
+	values []float64
+}
 
 // PySetState takes (version, shape, dtype, Fortran order, bytes).
 func (a *array) PySetState(state any) error {
@@ -219,22 +267,48 @@ func (a *array) PySetState(state any) error {
 	if err != nil {
 		return err
 	}
-	var b []byte
-	switch x := t.Get(4).(type) {
-	case []byte:
-		b = x
-	case string: // protocol 2
-		b = []byte(x)
-	default:
+	b, ok := buffer(t.Get(4))
+	if !ok {
 		return errors.New("an array without bytes")
 	}
 	a.values, err = values(shape, t.Get(2), b)
 	return err
 }
 
+// fromBuffer is numpy's _frombuffer(bytes, dtype, shape, order), the array of protocol 5.
+func fromBuffer(args ...any) (any, error) {
+	if len(args) < 3 {
+		return nil, errors.New("an array without a state")
+	}
+	b, ok := buffer(args[0])
+	if !ok {
+		return nil, errors.New("an array without bytes")
+	}
+	shape, err := ints(args[2])
+	if err != nil {
+		return nil, err
+	}
+	v, err := values(shape, args[1], b)
+	return &array{values: v}, err
+}
+
+// buffer is the bytes of an array: text in a pickle of Python 2, changeable in protocol 5.
+func buffer(v any) ([]byte, bool) {
+	switch x := v.(type) {
+	case []byte:
+		return x, true
+	case *types.ByteArray:
+		return *x, true
+	case string:
+		return []byte(x), true
+	}
+	return nil, false
+}
+
 // wrapped is a joblib.numpy_pickle.NumpyArrayWrapper: the bytes of its array follow in the
 // stream, after so much padding as a first byte says where the wrapper has an alignment.
 type wrapped struct {
+	opaque
 	stream *guard
 	values []float64
 }
@@ -257,10 +331,6 @@ func (w *wrapped) PySetState(state any) error {
 	if err != nil {
 		return err
 	}
-	size := 8
-	if d.kind == "f4" || d.kind == "i4" {
-		size = 4
-	}
 	if align, ok := f["numpy_array_alignment_bytes"].(int); ok && align > 0 {
 		b, err := w.stream.raw(1)
 		if err != nil {
@@ -270,7 +340,7 @@ func (w *wrapped) PySetState(state any) error {
 			return err
 		}
 	}
-	b, err := w.stream.raw(n * size)
+	b, err := w.stream.raw(n * d.size())
 	if err != nil {
 		return err
 	}

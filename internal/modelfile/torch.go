@@ -25,17 +25,20 @@ func ReadTorch(data []byte) (t Tensors, err error) {
 	if bytes.HasPrefix(data, []byte{0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19}) {
 		return nil, fmt.Errorf("%w: it is in the format of torch before 1.6; load it with a current torch and %s", ErrFormat, save)
 	}
+	if n := bytes.Count(data, []byte("PK\x01\x02")); n > maxEntries {
+		return nil, fmt.Errorf("%w: its zip has %d entries; at most %d are read", ErrFormat, n, maxEntries)
+	}
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: it is no PyTorch file: %w; %s", ErrFormat, err, save)
 	}
-	a := &archive{left: MaxSize}
+	a := &archive{left: MaxSize, numbers: MaxSize / 4}
 	if err := a.index(z); err != nil {
 		return nil, fmt.Errorf("%w: it is no PyTorch file: %w; %s", ErrFormat, err, save)
 	}
 	b, err := a.read(a.pickle, maxPickle)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, fmt.Errorf("%w: it is no PyTorch file: %w; %s", ErrFormat, err, save)
 	}
 	v, err := unpickle(&guard{data: b}, findTorch, a.storage)
 	if err != nil {
@@ -45,13 +48,16 @@ func ReadTorch(data []byte) (t Tensors, err error) {
 	put := func(key, value any) error {
 		name, ok := key.(string)
 		x, ok2 := value.(*rebuilt)
-		if !ok || !ok2 {
-			return fmt.Errorf("%w: %.60q is no tensor; %s", ErrFormat, fmt.Sprint(key), save)
+		if !ok {
+			return fmt.Errorf("%w: it holds an entry without a name; %s", ErrFormat, save)
+		}
+		if !ok2 {
+			return fmt.Errorf("%w: %.60q is no tensor; %s", ErrFormat, name, save)
 		}
 		if _, twice := t[name]; twice {
 			return fmt.Errorf("%w: two tensors are called %.60q", ErrFormat, name)
 		}
-		data, err := x.contiguous()
+		data, err := x.contiguous(&a.numbers)
 		if err != nil {
 			return fmt.Errorf("%w: tensor %.60q: %w", ErrFormat, name, err)
 		}
@@ -81,8 +87,11 @@ func ReadTorch(data []byte) (t Tensors, err error) {
 	return t, nil
 }
 
-// maxPickle bounds a pickle without its arrays.
-const maxPickle = 4 << 20
+// Bounds of the zip.
+const (
+	maxPickle  = 4 << 20 // bytes, without the arrays
+	maxEntries = 100_000
+)
 
 // archive is the zip of a PyTorch file.
 type archive struct {
@@ -90,14 +99,13 @@ type archive struct {
 	data   map[string]*zip.File // storages by key
 	stored map[string]*stored   // those that have been read
 	left   int64                // bytes that may still be unpacked
+	// numbers may still be given out: many tensors may show the same storage.
+	numbers int
 }
 
 // index finds the parts.
 func (a *archive) index(z *zip.Reader) error {
 	a.data, a.stored = map[string]*zip.File{}, map[string]*stored{}
-	if len(z.File) > 100_000 {
-		return fmt.Errorf("its zip has %d entries", len(z.File))
-	}
 	prefix := ""
 	for _, f := range z.File {
 		if p, ok := strings.CutSuffix(f.Name, "data.pkl"); ok && strings.Count(p, "/") <= 1 {
@@ -190,6 +198,7 @@ func half(h uint16) float64 {
 
 // stored is a storage that was read.
 type stored struct {
+	opaque
 	kind storageType
 	data []byte
 }
@@ -220,10 +229,10 @@ func (a *archive) storage(id any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) != n*kind.size {
-		return nil, fmt.Errorf("storage %.40q has %d bytes, %d numbers of %s have %d", key, len(b), n, kind.name, n*kind.size)
+	if int64(len(b)) != int64(n)*int64(kind.size) {
+		return nil, fmt.Errorf("storage %.40q has %d bytes, %d numbers of %s have %d", key, len(b), n, kind.name, int64(n)*int64(kind.size))
 	}
-	a.stored[key] = &stored{kind, b}
+	a.stored[key] = &stored{kind: kind, data: b}
 	return a.stored[key], nil
 }
 
@@ -246,6 +255,7 @@ type rebuild struct{ parameter bool }
 
 // rebuilt is a tensor: a view of a storage.
 type rebuilt struct {
+	opaque
 	storage *stored
 	offset  int
 	shape   []int
@@ -273,7 +283,7 @@ func (r rebuild) Call(args ...any) (any, error) {
 	if !ok || !ok2 || offset < 0 || err != nil || err2 != nil || len(shape) != len(strides) {
 		return nil, errors.New("a tensor without storage, offset, size or stride")
 	}
-	return &rebuilt{s, offset, shape, strides}, nil
+	return &rebuilt{storage: s, offset: offset, shape: shape, strides: strides}, nil
 }
 
 func ints(v any) ([]int, error) {
@@ -290,24 +300,28 @@ func ints(v any) ([]int, error) {
 	return out, nil
 }
 
-// contiguous returns the numbers by rows.
-func (t *rebuilt) contiguous() ([]float32, error) {
+// contiguous returns the numbers by rows and takes them off those that are left: views
+// may repeat a storage, but not make more of it than is read.
+func (t *rebuilt) contiguous(left *int) ([]float32, error) {
 	n, err := elements(t.shape)
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	last := t.offset
+	if n > *left {
+		return nil, fmt.Errorf("with it the tensors are beyond what is read (%d MiB)", MaxSize>>20)
+	}
+	*left -= n
+	size := t.storage.kind.size
+	last, has := t.offset, len(t.storage.data)/size
 	for i, d := range t.shape {
-		if t.strides[i] > 0 && d-1 > MaxSize/t.strides[i] {
-			return nil, errors.New("its strides leave the storage")
+		if last >= has || t.strides[i] > 0 && d-1 > has/t.strides[i] {
+			return nil, fmt.Errorf("it leaves its storage of %d numbers", has)
 		}
 		last += (d - 1) * t.strides[i]
 	}
-	size := t.storage.kind.size
-	if last < 0 || last >= len(t.storage.data)/size {
-		return nil, fmt.Errorf("it reaches to number %d of a storage of %d", last, len(t.storage.data)/size)
+	if last >= has {
+		return nil, fmt.Errorf("it leaves its storage of %d numbers", has)
 	}
-	// A view may repeat a storage, but not make more of it than is read.
 	out := make([]float32, 0, n)
 	index := make([]int, len(t.shape))
 	for range n {
