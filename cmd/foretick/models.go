@@ -2,14 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -262,31 +258,8 @@ func (c *modelsImportCmd) send(t *terminal, name string, a neural.Artifact, sour
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.Host, "/")+"/v1/versions", bytes.NewReader(body))
-	if err != nil {
-		return usage("--host %q: %w", c.Host, err)
-	}
-	req.Header.Set("Content-Type", "application/octet-stream")
-	if c.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Key)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("no Foretick answers at %s: %w", c.Host, err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
+	if _, err := (remote{c.Host, c.Key}).post(t.ctx, "/v1/versions", "application/octet-stream", body); err != nil {
 		return err
-	}
-	if resp.StatusCode != http.StatusCreated {
-		var p struct{ Detail string }
-		if json.Unmarshal(b, &p) != nil || p.Detail == "" {
-			p.Detail = http.StatusText(resp.StatusCode)
-		}
-		return fmt.Errorf("%s refused the model (%d): %s", c.Host, resp.StatusCode, p.Detail)
 	}
 	return c.say(t, name, a.ID(), a)
 }

@@ -86,9 +86,10 @@ func (n *Network) Forward(p *Pass, from int) {
 	at, width := &n.at, n.at.width
 	for l := range p.layers {
 		v, pl := &p.layers[l], &at.layers[l]
-		repeat(v.sums, rows, w[pl.bx:pl.bx+at.sums])
 		if n.shape.Cell == LSTM {
-			add(v.sums, rows, w[pl.bh:pl.bh+at.sums])
+			n.biases(v.sums, rows, pl)
+		} else {
+			repeat(v.sums, rows, w[pl.bx:pl.bx+at.sums])
 		}
 		n.loops.Gemm(rows, at.sums, pl.inputs, v.in, pl.stride, 1, w[pl.wx:], at.sums, v.sums, at.sums)
 		for t := range p.steps {
@@ -129,8 +130,7 @@ func (n *Network) Infer(p *Pass, from int) {
 	w, at, width := n.params, &n.at, n.at.width
 	for l := range p.layers {
 		v, pl := &p.layers[l], &at.layers[l]
-		repeat(v.sums, p.steps, w[pl.bx:pl.bx+at.sums])
-		add(v.sums, p.steps, w[pl.bh:pl.bh+at.sums])
+		n.biases(v.sums, p.steps, pl)
 		n.loops.Gemm(p.steps, at.sums, pl.inputs, v.in, pl.stride, 1, w[pl.wx:], at.sums, v.sums, at.sums)
 		cell := v.cell[:width]
 		clear(cell)
@@ -155,12 +155,11 @@ func repeat(dst []float32, rows int, row []float32) {
 	}
 }
 
-// add adds row to each of rows rows.
-func add(dst []float32, rows int, row []float32) {
-	for i := range rows {
-		d := dst[i*len(row) : (i+1)*len(row)]
-		for j, v := range row {
-			d[j] += v
-		}
+// biases writes the sum of both biases of a layer rows times.
+func (n *Network) biases(dst []float32, rows int, pl *place) {
+	x, h, first := n.params[pl.bx:], n.params[pl.bh:], dst[:n.at.sums]
+	for j := range first {
+		first[j] = x[j] + h[j]
 	}
+	repeat(dst[n.at.sums:], rows-1, first)
 }

@@ -59,10 +59,9 @@ type Config struct {
 	Backtests  Backtests
 	Versions   Versions
 	Trainings  Trainings
-	Lookback   int // number of prices the original contract takes
-	Predict    func(ctx context.Context, prices []float64) (float64, error)
-	PredictURL string // service that answers POST /predict instead
-	Keys       *Keys  // nil: no key is needed
+	Predictors func() []Predictor // that answer the original's contract; the first is the default
+	PredictURL string             // service that answers POST /predict instead
+	Keys       *Keys              // nil: no key is needed
 	// Public is true when addresses other than loopback are served without keys. When
 	// it is false and there are no keys, only loopback Host headers are answered.
 	Public    bool

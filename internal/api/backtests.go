@@ -104,7 +104,7 @@ func (s *Server) getBacktestPage(ctx context.Context, in *BacktestPath) (*html, 
 		return nil, failure(err)
 	}
 	return &html{ContentType: "text/html; charset=utf-8", CacheControl: "private, max-age=3600",
-		Policy: "default-src 'none'; style-src 'unsafe-inline'; img-src data:", Body: b.Bytes()}, nil
+		Policy: "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'", Body: b.Bytes()}, nil
 }
 
 func (s *Server) orderBacktest(ctx context.Context, in *struct{ Body BacktestOrder }) (*oneOf[backtest.Job], error) {

@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -15,7 +17,7 @@ func (s *Server) middleware() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.cfg.Now()
 		id := s.requestID(r)
-		_, pattern := s.mux.Handler(r)
+		route, pattern := s.mux.Handler(r)
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
 			p := recover()
@@ -29,14 +31,17 @@ func (s *Server) middleware() http.Handler {
 					writeProblem(rec, problem{Status: http.StatusInternalServerError, Detail: "the server met a fault of its own; its log says more"})
 				}
 			}
-			s.metrics.request(pattern, r.Method, rec.status(), s.cfg.Now().Sub(began))
-			s.cfg.Log.Debug("request", "id", id, "method", r.Method, "path", r.URL.Path, "status", rec.status(), "seconds", s.cfg.Now().Sub(began).Seconds())
+			took := s.cfg.Now().Sub(began)
+			s.metrics.request(pattern, r.Method, rec.status(), took)
+			if s.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
+				s.cfg.Log.Debug("request", "id", id, "method", r.Method, "path", r.URL.Path, "status", rec.status(), "seconds", took.Seconds())
+			}
 			if p != nil && half {
 				panic(http.ErrAbortHandler) // or half an answer would look like a whole one
 			}
 		}()
 		headers(rec.Header())
-		rec.Header().Set(requestIDHeader, id)
+		rec.Header()[requestIDHeader] = []string{id}
 		if !s.hostAllowed(r.Host) {
 			writeProblem(rec, problem{Status: http.StatusMisdirectedRequest, Detail: "this server answers only as localhost; start it with FORETICK_API_KEYS or --insecure-public to serve other names"})
 			return
@@ -53,7 +58,10 @@ func (s *Server) middleware() http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
-		zipped(s.mux, rec, r, pattern)
+		if strings.Contains(pattern, "{") {
+			route = s.mux // which fills in the parts of the path
+		}
+		zipped(route, rec, r, pattern)
 	})
 }
 
@@ -73,12 +81,20 @@ func (s *Server) requestID(r *http.Request) string {
 	return id
 }
 
-func headers(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+// fixed are headers of every answer. What is not a page may load nothing at all.
+var fixed = http.Header{
+	policyHeader:                   {"default-src 'none'; frame-ancestors 'none'"},
+	"X-Content-Type-Options":       {"nosniff"},
+	"Referrer-Policy":              {"no-referrer"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
 }
+
+const policyHeader = "Content-Security-Policy"
+
+// pagePolicy is what the dashboard and the pages of documentation may load.
+const pagePolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+func headers(h http.Header) { maps.Copy(h, fixed) }
 
 // hostAllowed keeps pages of other sites from reaching a server without keys by
 // pointing a name of theirs at this machine (DNS rebinding).

@@ -133,10 +133,12 @@ func TestOnlyLoopbackNamesAreServed(t *testing.T) {
 
 func TestSecurityHeaders(t *testing.T) {
 	w := newWorld(t)
-	for _, path := range []string{"/", "/v1/status", "/nothing", "/healthz"} {
+	page := []string{"default-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "frame-ancestors 'none'"}
+	data := []string{"default-src 'none'", "frame-ancestors 'none'"}
+	for path, parts := range map[string][]string{"/": page, "/docs": page, "/v1/status": data, "/nothing": data, "/healthz": data} {
 		h := w.do("GET", path, "").Header
 		csp := h.Get("Content-Security-Policy")
-		for _, part := range []string{"default-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "frame-ancestors 'none'"} {
+		for _, part := range parts {
 			if !strings.Contains(csp, part) {
 				t.Errorf("%s: CSP %q lacks %s", path, csp, part)
 			}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,6 +20,9 @@ import (
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 )
+
+// Lookback is the number of prices that the original service takes.
+const Lookback = 7
 
 const (
 	// predictLimit is how long the external service may take; Server.predictLimit
@@ -45,16 +47,17 @@ func (s *Server) originalRoutes() {
 	for _, path := range []string{"/predict", "/predict_next_price"} {
 		op := huma.Operation{OperationID: strings.ReplaceAll(path[1:], "_", "-"), Method: http.MethodPost, Path: path, Tags: []string{"original"},
 			Summary:     "The next price after a list of prices",
-			Description: fmt.Sprintf("The contract of the original demo: %d prices, oldest first. Every error carries the original's field error too.", s.cfg.Lookback),
+			Description: fmt.Sprintf("The contract of the original demo: prices, oldest first, as many as the model takes; %d for those that Foretick brings. The model may be named in the body or in the query; imported price models are among those there are. Every error carries the original's field error too.", Lookback),
+			Parameters:  []*huma.Param{{Name: "model", In: "query", Description: "Model that answers, where the body names none.", Schema: &huma.Schema{Type: "string"}}},
 			Security:    []map[string][]string{{"key": {}}, {}},
 			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{
-				Type: "object", Required: []string{"prices"}, Properties: map[string]*huma.Schema{"prices": {
-					Type: "array", MinItems: &s.cfg.Lookback, MaxItems: &s.cfg.Lookback, Items: &huma.Schema{Type: "number"},
-					Examples: []any{[]float64{120, 121.4, 126.9, 128.0, 127.8, 129.1, 130.1}}}}}}}},
+				Type: "object", Required: []string{"prices"}, Properties: map[string]*huma.Schema{
+					"prices": {Type: "array", Items: &huma.Schema{Type: "number"}, Examples: []any{[]float64{120, 121.4, 126.9, 128.0, 127.8, 129.1, 130.1}}},
+					"model":  {Type: "string", Description: "Model that answers; left out: the one that --predict-model names.", Examples: []any{"original"}}}}}}},
 			Responses: map[string]*huma.Response{"200": {Description: "The forecast.", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{
 				Type: "object", Required: []string{"result"}, Properties: map[string]*huma.Schema{"result": {Type: "number", Description: "Rounded to 5 decimals."}}}}}}},
 		}
-		failures := []int{http.StatusUnauthorized, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
+		failures := []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
 		answer := s.predict
 		if path == "/predict" && s.cfg.PredictURL != "" {
 			answer = s.forward
@@ -82,109 +85,25 @@ func (s *Server) stockData(ctx context.Context, _ *struct{}) (*oneOf[StockData],
 	return &oneOf[StockData]{StockData{b.Start, b.Open, b.High, b.Low, b.Close}}, nil
 }
 
-// refuse answers with a problem that has the original's error field.
-func refuse(w http.ResponseWriter, status int, detail string) {
-	writeProblem(w, problem{Status: status, Detail: detail, Error: detail})
-}
-
-// parsePrices reads the body of the original contract. The error is meant for the
-// client.
-func parsePrices(body io.Reader, want int) ([]float64, error) {
-	var in struct {
-		Prices *[]json.RawMessage `json:"prices"`
-	}
-	dec := json.NewDecoder(body)
-	if err := dec.Decode(&in); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, errTooLarge
-		}
-		return nil, errors.New(`the body is not JSON of the form {"prices": [numbers]}`)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object in the body")
-	}
-	if in.Prices == nil || len(*in.Prices) != want {
-		return nil, wrongCount(want)
-	}
-	prices := make([]float64, want)
-	for i, raw := range *in.Prices {
-		if c := raw[0]; c != '-' && (c < '0' || c > '9') {
-			return nil, fmt.Errorf("price %d is not a number", i+1)
-		}
-		if err := json.Unmarshal(raw, &prices[i]); err != nil {
-			return nil, fmt.Errorf("price %d is not a number that fits", i+1)
-		}
-		if p := prices[i]; !(p > 0) || p > maxPrice {
-			return nil, fmt.Errorf("price %d is not above zero and at most 1e15", i+1)
-		}
-	}
-	return prices, nil
-}
-
-// wrongCount is the error of another number of prices than this.
-type wrongCount int
-
-// Error answers in the original's words, full stop included.
-func (n wrongCount) Error() string { return strconv.Itoa(int(n)) + " lookback prices are required." }
-
-// maxPrice is the highest price that is taken for one.
-const maxPrice = 1e15
-
-var errTooLarge = errors.New("the body is larger than 1 MiB")
-
-// predict answers with the default forecaster's point.
-func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
-	prices, err := parsePrices(r.Body, s.cfg.Lookback)
-	if errors.Is(err, errTooLarge) {
-		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
-		return
-	}
-	if err != nil {
-		refuse(w, http.StatusUnprocessableEntity, err.Error())
-		return
-	}
-	p, err := s.cfg.Predict(r.Context(), prices)
-	if err != nil {
-		refuse(w, http.StatusUnprocessableEntity, err.Error())
-		return
-	}
-	if !fits(p) {
-		refuse(w, http.StatusUnprocessableEntity, "the model has no number for these prices")
-		return
-	}
-	writeResult(w, p)
-}
-
-// fits reports whether p is a number that can be a price and be rounded.
-func fits(p float64) bool { return math.Abs(p) <= maxPrice }
-
-func writeResult(w http.ResponseWriter, p float64) {
-	b := append(make([]byte, 0, 48), `{"result":`...)
-	b = append(appendNumber(b, math.Round(p*1e5)/1e5), '}')
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(b) // the client has gone: nobody left to tell
-}
-
 // forward lets the external service answer.
 func (s *Server) forward(w http.ResponseWriter, r *http.Request) {
-	prices, err := parsePrices(r.Body, s.cfg.Lookback)
-	if errors.Is(err, errTooLarge) {
-		refuse(w, http.StatusRequestEntityTooLarge, err.Error())
-		return
+	m := rooms.Get().(*room)
+	defer m.release()
+	q, status, err := m.ask(r)
+	if err == nil && q.model == "" && len(q.prices) != Lookback {
+		status, err = http.StatusUnprocessableEntity, wrongCount(Lookback)
 	}
 	if err != nil {
-		refuse(w, http.StatusUnprocessableEntity, err.Error())
+		refuse(w, status, err.Error())
 		return
 	}
-	p, status, err := s.ask(r.Context(), prices)
+	p, status, err := s.ask(r.Context(), q)
 	if err != nil {
 		s.cfg.Log.Warn("the prediction service failed", "url", redacted(s.cfg.PredictURL), "err", err)
 		refuse(w, status, err.Error())
 		return
 	}
-	writeResult(w, p)
+	m.writeResult(w, p)
 }
 
 // redacted is an address without its password.
@@ -198,10 +117,13 @@ func redacted(address string) string {
 
 // ask asks the external service. The status is that of the answer to give when it
 // fails.
-func (s *Server) ask(ctx context.Context, prices []float64) (float64, int, error) {
+func (s *Server) ask(ctx context.Context, q question) (float64, int, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.predictLimit)
 	defer cancel()
-	body, err := json.Marshal(map[string][]float64{"prices": prices})
+	body, err := json.Marshal(struct {
+		Prices []float64 `json:"prices"`
+		Model  string    `json:"model,omitempty"`
+	}{q.prices, q.model})
 	if err != nil {
 		return 0, http.StatusInternalServerError, err
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,43 @@ func TestPredict(t *testing.T) {
 	}
 }
 
+// The model may be named in the body and in the query.
+func TestPredictModel(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		name, query, body string
+		status            int
+		want              string
+	}{
+		{"in the body", "", `{"prices":[3,4],"model":"first"}`, 200, `{"result":3}`},
+		{"in the body, first", "", `{"model":"first","prices":[3,4]}`, 200, `{"result":3}`},
+		{"escaped", "", `{"prices":[3,4],"model":"f\u0069rst"}`, 200, `{"result":3}`},
+		{"in the query", "?model=first", `{"prices":[3,4]}`, 200, `{"result":3}`},
+		{"in both", "?model=first", `{"prices":[3,4],"model":"first"}`, 200, `{"result":3}`},
+		{"the default by name", "?model=usual", seven, 200, `{"result":7.62346}`},
+		{"nothing", "?model=", `{"prices":[1,2,3,4,5,6,7.5],"model":""}`, 200, `{"result":7.62346}`},
+		{"null", "", `{"prices":[1,2,3,4,5,6,7.5],"model":null}`, 200, `{"result":7.62346}`},
+		{"its own count", "?model=first", seven, 422, "2 lookback prices are required."},
+		{"unknown", "?model=oracle", seven, 404, `no model "oracle" that forecasts from prices alone; there are usual, first`},
+		{"a contradiction", "?model=first", `{"prices":[3,4],"model":"usual"}`, 422, `the query asks for the model "first", the body for "usual"`},
+		{"a number", "", `{"prices":[3,4],"model":3}`, 422, "not JSON of the form"},
+		{"a broken query", "?model=%zz", seven, 422, "the query cannot be read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := w.do("POST", "/predict_next_price"+c.query, c.body)
+			if c.status == 200 {
+				if a.StatusCode != 200 || string(a.body) != c.want {
+					t.Fatalf("%d %s, want %s", a.StatusCode, a.body, c.want)
+				}
+				return
+			}
+			if p := wantProblem(t, a, c.status, c.want); p.Error != p.Detail {
+				t.Errorf("problem %+v", p)
+			}
+		})
+	}
+}
+
 func TestPredictThatCannot(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -103,7 +141,7 @@ func TestPredictThatCannot(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, func(cfg *Config) {
-				cfg.Predict = func(context.Context, []float64) (float64, error) { return c.p, c.err }
+				cfg.Predictors = predictors(func(context.Context, []float64) (float64, error) { return c.p, c.err })
 			})
 			if p := wantProblem(t, w.do("POST", "/predict", seven), 422, c.want); p.Error != p.Detail {
 				t.Errorf("problem %+v", p)
@@ -188,33 +226,52 @@ func TestPredictElsewhereTooSlow(t *testing.T) {
 	w := newWorld(t, func(cfg *Config) { cfg.PredictURL = url })
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
 	defer cancel()
-	if _, status, err := w.srv.ask(ctx, make([]float64, 7)); status != 504 || err == nil {
+	if _, status, err := w.srv.ask(ctx, question{prices: make([]float64, 7)}); status != 504 || err == nil {
 		t.Fatalf("status %d, %v", status, err)
 	}
 }
 
-func FuzzPrices(f *testing.F) {
+func FuzzQuestion(f *testing.F) {
 	for _, c := range badPrices {
 		if len(c.body) < 1000 {
 			f.Add(c.body)
 		}
 	}
 	f.Add(seven)
+	f.Add(`{"model":"original","prices":[1.5e2,0.1,12]}`)
+	f.Add(`{"prices":[01,1.,.5,1e,+1],"prices":[1],"model":"\u0061"}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		prices, err := parsePrices(strings.NewReader(body), 7)
+		m := &room{body: []byte(body)}
+		q, err := m.parse()
 		if err != nil {
 			if len(err.Error()) > 200 {
 				t.Fatalf("a long error: %v", err)
 			}
 			return
 		}
-		if len(prices) != 7 {
-			t.Fatalf("%d prices", len(prices))
-		}
-		for _, p := range prices {
+		for _, p := range q.prices {
 			if !(p > 0) || p > maxPrice {
 				t.Fatalf("price %v", p)
 			}
+		}
+		// The quick way reads what encoding/json reads.
+		var want struct {
+			Prices *[]float64
+			Model  *string
+		}
+		if err := json.Unmarshal([]byte(body), &want); err != nil {
+			t.Fatalf("%q is taken; encoding/json says %v", body, err)
+		}
+		var prices []float64
+		if want.Prices != nil {
+			prices = *want.Prices
+		}
+		model := ""
+		if want.Model != nil {
+			model = *want.Model
+		}
+		if !slices.Equal(q.prices, prices) || q.model != model {
+			t.Fatalf("%q is read as %+v, encoding/json reads %v of %q", body, q, prices, model)
 		}
 	})
 }

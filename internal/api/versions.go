@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -34,6 +35,25 @@ type Trainings interface {
 	Jobs() []training.Training
 	Job(id string) (training.Training, error)
 	Delete(ctx context.Context, id string) error
+}
+
+// maxVersion bounds the body of importVersions, a version's file: 16 million weights. Larger
+// ones are imported on the command line, which reads files of modelfile.MaxSize.
+const maxVersion = 64 << 20
+
+// versionLimit is how long a client may take to send a version: 64 MiB on a slow line.
+const versionLimit = 5 * time.Minute
+
+// importVersions is the pattern of the one route that takes a body above maxBody.
+const importVersions = http.MethodPost + " /v1/versions"
+
+// bodyLimit bounds the body of a request by the pattern that it matches. A body of exactly
+// the bound passes.
+func bodyLimit(pattern string) int64 {
+	if pattern == importVersions {
+		return maxVersion + 1
+	}
+	return maxBody
 }
 
 // VersionPath is the part of every path about one model version.
@@ -125,8 +145,10 @@ func (s *Server) versionRoutes() {
 	weights := get("get-version-file", "/v1/versions/{name}/{id}/file", tag, "The version as a safetensors file", "foretick models import takes it.")
 	weights.Responses = map[string]*huma.Response{"200": {Description: "The file.", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	huma.Register(s.doc, weights, s.getVersionFile)
-	bring := get("import-version", "/v1/versions", tag, "Import a version", "The body is a version's file, as GET /v1/versions/{name}/{id}/file and foretick models export give it. It joins the race.")
+	bring := get("import-version", "/v1/versions", tag, "Import a version", "The body is a version's file, as GET /v1/versions/{name}/{id}/file and foretick models export give it. At most 64 MiB. It joins the race.")
 	bring.Method, bring.DefaultStatus = http.MethodPost, http.StatusCreated
+	bring.MaxBodyBytes, bring.BodyReadTimeout = maxVersion+1, versionLimit
+	bring.Errors = append(bring.Errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge)
 	huma.Register(s.doc, bring, s.importVersion)
 	drop := get("delete-version", "/v1/versions/{name}/{id}", tag, "Delete a version", "A race that uses it goes on with it until Foretick is started again.")
 	drop.Method, drop.DefaultStatus = http.MethodDelete, http.StatusNoContent
@@ -199,7 +221,7 @@ func (s *Server) importVersion(ctx context.Context, in *struct {
 	v, err := s.cfg.Versions.Import(ctx, in.RawBody)
 	switch {
 	case errors.Is(err, registry.ErrFile), errors.Is(err, registry.ErrName):
-		return nil, huma.Error422UnprocessableEntity(err.Error())
+		return nil, huma.Error422UnprocessableEntity(reason(err, registry.ErrFile, registry.ErrName))
 	case err != nil:
 		return nil, failure(err)
 	}
@@ -235,7 +257,7 @@ func (s *Server) orderTraining(ctx context.Context, in *struct{ Body TrainingOrd
 	j, err := s.cfg.Trainings.Submit(ctx, o)
 	switch {
 	case errors.Is(err, training.ErrOrder):
-		return nil, huma.Error422UnprocessableEntity(strings.TrimPrefix(err.Error(), training.ErrOrder.Error()+": "))
+		return nil, huma.Error422UnprocessableEntity(reason(err, training.ErrOrder, neural.ErrShape, registry.ErrName))
 	case errors.Is(err, desk.ErrBusy):
 		return nil, huma.Error429TooManyRequests(err.Error())
 	case err != nil:
@@ -246,6 +268,16 @@ func (s *Server) orderTraining(ctx context.Context, in *struct{ Body TrainingOrd
 
 func (s *Server) deleteTraining(ctx context.Context, in *BacktestPath) (*struct{}, error) {
 	return nil, noTraining(s.cfg.Trainings.Delete(ctx, in.ID))
+}
+
+// reason is the text of err without those of the sentinels that it begins with, which name
+// packages: what is left says what is wrong.
+func reason(err error, sentinels ...error) string {
+	text := err.Error()
+	for _, s := range sentinels {
+		text = strings.TrimPrefix(strings.TrimPrefix(text, s.Error()+": "), s.Error()+" ")
+	}
+	return text
 }
 
 // noVersion is failure with a 404 that says where to look.

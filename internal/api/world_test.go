@@ -112,12 +112,12 @@ func newWorldOn(t testing.TB, st store.Store, recent store.Recent, change ...fun
 	}
 	w.feeds = []feed.Health{{Name: "sim", Series: []market.SeriesID{amzn, slashed}, Simulated: true, State: feed.Running}}
 	w.cfg = Config{
-		Store: st, Recent: recent, Bus: w.bus, Feeds: w.health, Default: amzn, Horizons: 5, Lookback: 7,
+		Store: st, Recent: recent, Bus: w.bus, Feeds: w.health, Default: amzn, Horizons: 5,
 		Models: func() []Model {
 			return []Model{{Name: "naive", Description: "no change"}, {Name: "drift"}, {Name: "ewma", Champion: true}}
 		},
-		Predict: func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1] + 0.123456789, nil },
-		Ready:   w.isReady, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
+		Predictors: predictors(func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1] + 0.123456789, nil }),
+		Ready:      w.isReady, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
 		Log: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, f := range change {
@@ -335,11 +335,18 @@ func (b *badStore) Series(ctx context.Context) ([]store.SeriesRecord, error) {
 // newConfig is the least that a server needs.
 func newConfig(s Store, b bus.Bus) Config {
 	return Config{
-		Store: s, Bus: b, Feeds: func() []feed.Health { return nil }, Default: amzn, Horizons: 5, Lookback: 7,
-		Models:  func() []Model { return []Model{{Name: "naive"}} },
-		Predict: func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1], nil },
-		Ready:   func() (bool, string) { return true, "" }, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
+		Store: s, Bus: b, Feeds: func() []feed.Health { return nil }, Default: amzn, Horizons: 5,
+		Models:     func() []Model { return []Model{{Name: "naive"}} },
+		Predictors: predictors(func(_ context.Context, p []float64) (float64, error) { return p[len(p)-1], nil }),
+		Ready:      func() (bool, string) { return true, "" }, Now: time.Now, Metrics: prometheus.NewRegistry(), Version: "v1.2.3",
 	}
 }
 
 var errDisk = errors.New("disk /secret/path sector 7 is unreadable")
+
+// predictors are a default that answers as it is told and "first", which takes two prices
+// and answers with the first.
+func predictors(answer func(context.Context, []float64) (float64, error)) func() []Predictor {
+	list := []Predictor{{"usual", Lookback, answer}, {"first", 2, func(_ context.Context, p []float64) (float64, error) { return p[0], nil }}}
+	return func() []Predictor { return list }
+}

@@ -73,6 +73,7 @@ type App struct {
 	registry  *registry.Registry
 	trainings *training.Desk
 	models    atomic.Pointer[[]catalog.Model] // in the race
+	answering atomic.Pointer[[]api.Predictor] // the original contract
 	brought   []catalog.Model                 // by the command line
 }
 

@@ -37,6 +37,7 @@ type Config struct {
 
 	InsecurePublic bool   `help:"Serve on other addresses than loopback without API keys. Everyone who can reach the address can read and post."`
 	APIKeys        string `name:"api-keys" hidden:"" env:"FORETICK_API_KEYS" help:"Keys as name:role:secret, comma separated; role is read or write."`
+	PredictModel   string `default:"ewma" help:"Model that answers POST /predict_next_price where the request names none: ewma, or an imported price model."`
 	PredictAPIURL  string `name:"predict-api-url" env:"PREDICT_API_URL" help:"Service that answers POST /predict instead of Foretick, by the same contract."`
 
 	Log string `default:"info" enum:"debug,info,warn,error" help:"Least severe log messages to write."`

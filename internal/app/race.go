@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,13 @@ func SelectModels(names []string, stored []catalog.Model) ([]catalog.Model, erro
 	return models, nil
 }
 
-// ErrModels says that the race is asked for models that there are not.
+// ErrModels says that a model is asked for that there is not.
 var ErrModels = errors.New("unknown model")
+
+// unknown is an ErrModels that speaks for itself.
+type unknown struct{ error }
+
+func (unknown) Is(target error) bool { return target == ErrModels } //nolint:errorlint // what errors.Is asks
 
 // openRegistry reads the stored model versions of st.
 func openRegistry(ctx context.Context, st store.DocumentStore, deps Deps) (*registry.Registry, error) {
@@ -100,9 +106,14 @@ func WriteRegistry(ctx context.Context, dir string) (*registry.Registry, func() 
 func (a *App) newRace() error {
 	models, err := SelectModels(a.cfg.Models, append(stored(a.registry, true), a.brought...))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrModels, err)
+		return unknown{err}
+	}
+	answering, err := lead(predictors(a.registry.Models()), cmp.Or(a.cfg.PredictModel, UsualPredictor))
+	if err != nil {
+		return unknown{fmt.Errorf("--predict-model: %w", err)}
 	}
 	a.models.Store(&models)
+	a.answering.Store(&answering)
 	if a.engine != nil {
 		a.engine.Renew()
 	}

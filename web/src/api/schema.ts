@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * The next price after a list of prices
-         * @description The contract of the original demo: 7 prices, oldest first. Every error carries the original's field error too.
+         * @description The contract of the original demo: prices, oldest first, as many as the model takes; 7 for those that Foretick brings. The model may be named in the body or in the query; imported price models are among those there are. Every error carries the original's field error too.
          */
         post: operations["predict"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * The next price after a list of prices
-         * @description The contract of the original demo: 7 prices, oldest first. Every error carries the original's field error too.
+         * @description The contract of the original demo: prices, oldest first, as many as the model takes; 7 for those that Foretick brings. The model may be named in the body or in the query; imported price models are among those there are. Every error carries the original's field error too.
          */
         post: operations["predict-next-price"];
         delete?: never;
@@ -536,7 +536,7 @@ export interface paths {
         put?: never;
         /**
          * Import a version
-         * @description The body is a version's file, as GET /v1/versions/{name}/{id}/file and foretick models export give it. It joins the race.
+         * @description The body is a version's file, as GET /v1/versions/{name}/{id}/file and foretick models export give it. At most 64 MiB. It joins the race.
          */
         post: operations["import-version"];
         delete?: never;
@@ -1659,7 +1659,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     predict: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Model that answers, where the body names none. */
+                model?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1667,6 +1670,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /**
+                     * @description Model that answers; left out: the one that --predict-model names.
+                     * @example original
+                     */
+                    model?: string;
                     /**
                      * @example [
                      *       120,
@@ -1697,6 +1705,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1744,7 +1761,10 @@ export interface operations {
     };
     "predict-next-price": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Model that answers, where the body names none. */
+                model?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -1752,6 +1772,11 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /**
+                     * @description Model that answers; left out: the one that --predict-model names.
+                     * @example original
+                     */
+                    model?: string;
                     /**
                      * @example [
                      *       120,
@@ -1782,6 +1807,15 @@ export interface operations {
             };
             /** @description Unauthorized */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3637,6 +3671,24 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
