@@ -86,9 +86,10 @@ type backtestCmd struct {
 	walkFlags
 	JSON string `placeholder:"OUT" help:"File to write the figures to as JSON; - is standard output."`
 	HTML string `placeholder:"OUT" help:"File to write a report to that any browser shows without a network."`
+	app.BroughtModels
 }
 
-func (c *backtestCmd) Run(t *terminal) error {
+func (c *backtestCmd) Run(t *terminal) (err error) {
 	if len(c.File)+len(c.Series) == 0 {
 		return usage("give at least one --file or --series")
 	}
@@ -96,10 +97,11 @@ func (c *backtestCmd) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	more, err := app.StoredModels(t.ctx, c.Data)
+	more, release, err := app.MoreModels(t.ctx, c.Data, c.BroughtModels)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	opt, err := app.BacktestOptions(&spec, more, nil)
 	if err != nil {
 		return usage("%w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -42,9 +43,10 @@ type benchForecastCmd struct {
 	Jobs   int      `default:"0" help:"Files walked at once; 0: one a processor."`
 	JSON   string   `placeholder:"OUT" help:"File to write the figures to as JSON."`
 	HTML   string   `placeholder:"OUT" help:"File to write a report to."`
+	app.BroughtModels
 }
 
-func (c *benchForecastCmd) Run(t *terminal) error {
+func (c *benchForecastCmd) Run(t *terminal) (err error) {
 	files, digest, err := folder(t, c.Data)
 	if err != nil {
 		return err
@@ -73,10 +75,11 @@ func (c *benchForecastCmd) Run(t *terminal) error {
 	}
 	spec := app.BenchProtocol
 	spec.Models = c.Models
-	more, err := app.StoredModels(t.ctx, c.Store)
+	more, release, err := app.MoreModels(t.ctx, c.Store, c.BroughtModels)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	opt, err := app.BacktestOptions(&spec, more, prior)
 	if err != nil {
 		return usage("%w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -55,9 +56,10 @@ type replayCmd struct {
 	Horizons int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
 	Models   []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol and auto; all: every one."`
 	Data     string   `default:"data" type:"path" help:"Folder that holds the stored model versions, when one of them is named."`
+	app.BroughtModels
 }
 
-func (c *replayCmd) Run(t *terminal) error {
+func (c *replayCmd) Run(t *terminal) (err error) {
 	var rollups []market.Interval
 	for _, r := range c.Rollup {
 		if r == "none" {
@@ -72,10 +74,11 @@ func (c *replayCmd) Run(t *terminal) error {
 	if c.Horizons < 1 || c.Horizons > 100 {
 		return usage("--horizons %d: choose 1 to 100", c.Horizons)
 	}
-	more, err := app.StoredModels(t.ctx, c.Data)
+	more, release, err := app.MoreModels(t.ctx, c.Data, c.BroughtModels)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	models, err := app.SelectModels(c.Models, more)
 	if err != nil {
 		return usage("%w", err)

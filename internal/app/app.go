@@ -74,7 +74,8 @@ type App struct {
 	trainings *training.Desk
 	models    atomic.Pointer[[]catalog.Model] // in the race
 	answering atomic.Pointer[[]api.Predictor] // the original contract
-	brought   []catalog.Model                 // by the command line
+	brought   []catalog.Model                 // along by the command line
+	release   func() error                    // what brought holds
 }
 
 // New listens, opens the store and assembles everything; nothing runs yet. The
@@ -119,7 +120,10 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.registry, err = openRegistry(ctx, a.store, deps); err != nil {
+	if a.brought, a.release, err = cfg.BroughtModels.Open(); err != nil {
+		return unknown{err}
+	}
+	if a.registry, err = openRegistry(ctx, a.store, deps, a.brought); err != nil {
 		return err
 	}
 	if err := a.newRace(); err != nil {
@@ -239,6 +243,11 @@ func (a *App) close() {
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {
 			a.deps.Log.Error("the store did not close cleanly", "err", err)
+		}
+	}
+	if a.release != nil {
+		if err := a.release(); err != nil {
+			a.deps.Log.Error("a model that was brought along did not close cleanly", "err", err)
 		}
 	}
 }

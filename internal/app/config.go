@@ -33,6 +33,8 @@ type Config struct {
 	Models     []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol, auto and those that were imported or trained; all: every one."`
 	Horizons   int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
 
+	BroughtModels
+
 	Grace time.Duration `default:"50ms" help:"How long after its end a bar waits for late ticks before it is final."`
 
 	InsecurePublic bool   `help:"Serve on other addresses than loopback without API keys. Everyone who can reach the address can read and post."`

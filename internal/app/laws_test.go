@@ -100,6 +100,13 @@ func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 	if f.Series.Interval.Duration() > time.Minute {
 		cfg.Rollup = nil
 	}
+	finish(t, cfg)
+	return stored(t, cfg.Data)
+}
+
+// finish runs the program until what it replays has ended, and stops it.
+func finish(t *testing.T, cfg app.Config) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	a, err := app.New(ctx, cfg, app.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Stderr: io.Discard})
@@ -122,7 +129,6 @@ func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	return stored(t, cfg.Data)
 }
 
 func stored(t *testing.T, dir string) map[market.SeriesID]*run {

@@ -17,6 +17,7 @@ import (
 	"github.com/foretick/foretick/forecast/forecasttest"
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/onnx/onnxtest"
+	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
 
@@ -116,6 +117,40 @@ func TestNothingBrought(t *testing.T) {
 		t.Fatalf("%d models, %v", len(models), err)
 	}
 	if err := closeAll(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A network that is brought along to serve races on the series that it follows, and its
+// forecasts are sealed.
+func TestBroughtModelRaces(t *testing.T) {
+	b := bring(t, map[string]onnxtest.Graph{"mine.onnx": linear("mine")}, "--onnx", "mine.onnx")
+	path := filepath.Join(t.TempDir(), "walk.csv")
+	writeBars(t, path, forecasttest.Walk(1, 120))
+	cfg := app.Config{Addr: "127.0.0.1:0", Data: t.TempDir(), Feed: "replay", File: []string{path}, Speed: "max", Instrument: []string{"WALK"}, Interval: "1d", Horizons: 2, Log: "error", BroughtModels: *b}
+	finish(t, cfg)
+	sealed := map[string]int{}
+	for _, r := range stored(t, cfg.Data) {
+		for _, e := range r.chain {
+			d, err := ledger.Decode(e.Bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Issue != nil {
+				for _, f := range d.Issue.Forecasts {
+					sealed[f.Model]++
+				}
+			}
+		}
+	}
+	if sealed["mine"] < 50 || sealed["naive"] < 50 {
+		t.Errorf("forecasts are sealed of %v", sealed)
+	}
+	more, release, err := app.MoreModels(t.Context(), cfg.Data, *b)
+	if err != nil || len(more) != 1 || more[0].New().Name() != "mine" {
+		t.Fatalf("%v, %v", more, err)
+	}
+	if err := release(); err != nil {
 		t.Error(err)
 	}
 }

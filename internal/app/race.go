@@ -28,6 +28,17 @@ func SelectModels(names []string, stored []catalog.Model) ([]catalog.Model, erro
 	return models, nil
 }
 
+// distinct reports two models of one name: one is stored, the other brought along.
+func distinct(stored, brought []catalog.Model) error {
+	for _, b := range brought {
+		name := b.New().Name()
+		if slices.ContainsFunc(stored, func(s catalog.Model) bool { return s.New().Name() == name }) {
+			return fmt.Errorf("--onnx: the name %q belongs to a stored model; rename the file, set its metadata \"foretick.name\", or delete the stored one with foretick models delete", name)
+		}
+	}
+	return nil
+}
+
 // ErrModels says that a model is asked for that there is not.
 var ErrModels = errors.New("unknown model")
 
@@ -36,9 +47,14 @@ type unknown struct{ error }
 
 func (unknown) Is(target error) bool { return target == ErrModels } //nolint:errorlint // what errors.Is asks
 
-// openRegistry reads the stored model versions of st.
-func openRegistry(ctx context.Context, st store.DocumentStore, deps Deps) (*registry.Registry, error) {
-	return registry.Open(ctx, registry.Config{Store: st, Now: deps.Now, Log: deps.Log, Reserved: catalog.Names()})
+// openRegistry reads the stored model versions of st. Nothing that is stored from now on may
+// have the name of a model of the catalog, or of one that was brought along.
+func openRegistry(ctx context.Context, st store.DocumentStore, deps Deps, brought []catalog.Model) (*registry.Registry, error) {
+	reserved := catalog.Names()
+	for _, m := range brought {
+		reserved = append(reserved, m.New().Name())
+	}
+	return registry.Open(ctx, registry.Config{Store: st, Now: deps.Now, Log: deps.Log, Reserved: reserved})
 }
 
 // stored are the registry's models as the race takes them; whether they are in the default
@@ -55,15 +71,27 @@ func stored(r *registry.Registry, race bool) []catalog.Model {
 	return list
 }
 
-// StoredModels are the models that are stored in a data folder, for commands that work
-// beside a running Foretick. A folder without a database has none.
-func StoredModels(ctx context.Context, dir string) ([]catalog.Model, error) {
+// MoreModels are the models beside those of the catalog, for commands that work beside a
+// running Foretick: those that are stored in a data folder, and those that are brought along.
+// A folder without a database has none. The second value releases them.
+func MoreModels(ctx context.Context, dir string, brought BroughtModels) ([]catalog.Model, func() error, error) {
 	r, closed, err := ReadRegistry(ctx, dir)
-	if err != nil || r == nil {
-		return nil, err
+	if err != nil {
+		return nil, nil, err
 	}
 	defer closed()
-	return stored(r, false), nil
+	var kept []catalog.Model
+	if r != nil {
+		kept = stored(r, false)
+	}
+	more, release, err := brought.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := distinct(kept, more); err != nil {
+		return nil, nil, errors.Join(err, release())
+	}
+	return append(kept, more...), release, nil
 }
 
 // ReadRegistry opens the registry of a data folder for reading. Without a database it
@@ -79,7 +107,7 @@ func ReadRegistry(ctx context.Context, dir string) (*registry.Registry, func(), 
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := openRegistry(ctx, st, Deps{Now: time.Now})
+	r, err := openRegistry(ctx, st, Deps{Now: time.Now}, nil)
 	if err != nil {
 		_ = st.Close() // the first error says more
 		return nil, nil, err
@@ -94,7 +122,7 @@ func WriteRegistry(ctx context.Context, dir string) (*registry.Registry, func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := openRegistry(ctx, st, Deps{Now: time.Now})
+	r, err := openRegistry(ctx, st, Deps{Now: time.Now}, nil)
 	if err != nil {
 		_ = st.Close() // the first error says more
 		return nil, nil, err
@@ -104,7 +132,11 @@ func WriteRegistry(ctx context.Context, dir string) (*registry.Registry, func() 
 
 // newRace finds the models of the race anew, and lets the engine take them up.
 func (a *App) newRace() error {
-	models, err := SelectModels(a.cfg.Models, append(stored(a.registry, true), a.brought...))
+	kept := stored(a.registry, true)
+	if err := distinct(kept, a.brought); err != nil {
+		return unknown{err}
+	}
+	models, err := SelectModels(a.cfg.Models, append(kept, a.brought...))
 	if err != nil {
 		return unknown{err}
 	}
