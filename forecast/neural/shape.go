@@ -57,7 +57,7 @@ func (s Shape) Validate() error {
 		}
 	}
 	if n := s.layout().size; n > maxParams {
-		return fmt.Errorf("%w: %d numbers are more than %d", ErrShape, n, maxParams)
+		return fmt.Errorf("%w: %d layers of %d units make %d weights; at most %d are supported", ErrShape, s.Layers, s.Units, n, maxParams)
 	}
 	return nil
 }

@@ -57,7 +57,9 @@ func (s *Server) middleware() http.Handler {
 		if !s.authorized(rec, r) {
 			return
 		}
-		r.Body = http.MaxBytesReader(rec, r.Body, maxBody)
+		if !bounded(rec, r, pattern) {
+			return
+		}
 		if strings.Contains(pattern, "{") {
 			route = s.mux // which fills in the parts of the path
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/foretick/foretick/forecast/neural"
 	"github.com/foretick/foretick/internal/desk"
+	"github.com/foretick/foretick/internal/modelfile"
 	"github.com/foretick/foretick/internal/registry"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/training"
@@ -37,8 +38,8 @@ type Trainings interface {
 	Delete(ctx context.Context, id string) error
 }
 
-// maxVersion bounds the body of importVersions, a version's file: 16 million weights. Larger
-// ones are imported on the command line, which reads files of modelfile.MaxSize.
+// maxVersion bounds the body of importVersions, a version's file, to 16 million weights. The
+// command line reads larger ones, up to modelfile.MaxSize.
 const maxVersion = 64 << 20
 
 // versionLimit is how long a client may take to send a version: 64 MiB on a slow line.
@@ -47,13 +48,20 @@ const versionLimit = 5 * time.Minute
 // importVersions is the pattern of the one route that takes a body above maxBody.
 const importVersions = http.MethodPost + " /v1/versions"
 
-// bodyLimit bounds the body of a request by the pattern that it matches. A body of exactly
-// the bound passes.
-func bodyLimit(pattern string) int64 {
+// bounded limits the body of a request that matches pattern, and answers one that announces
+// too long a version before it is sent. It reports whether to go on.
+func bounded(w http.ResponseWriter, r *http.Request, pattern string) bool {
+	limit := int64(maxBody)
 	if pattern == importVersions {
-		return maxVersion + 1
+		limit = maxVersion + 1 // the route refuses what fills the limit
+		if r.ContentLength > maxVersion {
+			writeProblem(w, problem{Status: http.StatusRequestEntityTooLarge,
+				Detail: fmt.Sprintf("the version is too large: it has %d bytes, at most %d MiB are taken here; stop Foretick and run foretick models import --file, which takes larger ones", r.ContentLength, maxVersion>>20)})
+			return false
+		}
 	}
-	return maxBody
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	return true
 }
 
 // VersionPath is the part of every path about one model version.
@@ -221,7 +229,7 @@ func (s *Server) importVersion(ctx context.Context, in *struct {
 	v, err := s.cfg.Versions.Import(ctx, in.RawBody)
 	switch {
 	case errors.Is(err, registry.ErrFile), errors.Is(err, registry.ErrName):
-		return nil, huma.Error422UnprocessableEntity(reason(err, registry.ErrFile, registry.ErrName))
+		return nil, huma.Error422UnprocessableEntity(inWords.Replace(err.Error()))
 	case err != nil:
 		return nil, failure(err)
 	}
@@ -257,7 +265,7 @@ func (s *Server) orderTraining(ctx context.Context, in *struct{ Body TrainingOrd
 	j, err := s.cfg.Trainings.Submit(ctx, o)
 	switch {
 	case errors.Is(err, training.ErrOrder):
-		return nil, huma.Error422UnprocessableEntity(reason(err, training.ErrOrder, neural.ErrShape, registry.ErrName))
+		return nil, huma.Error422UnprocessableEntity(inWords.Replace(err.Error()))
 	case errors.Is(err, desk.ErrBusy):
 		return nil, huma.Error429TooManyRequests(err.Error())
 	case err != nil:
@@ -270,15 +278,9 @@ func (s *Server) deleteTraining(ctx context.Context, in *BacktestPath) (*struct{
 	return nil, noTraining(s.cfg.Trainings.Delete(ctx, in.ID))
 }
 
-// reason is the text of err without those of the sentinels that it begins with, which name
-// packages: what is left says what is wrong.
-func reason(err error, sentinels ...error) string {
-	text := err.Error()
-	for _, s := range sentinels {
-		text = strings.TrimPrefix(strings.TrimPrefix(text, s.Error()+": "), s.Error()+" ")
-	}
-	return text
-}
+// inWords takes the names of packages out of errors: what is left says what is wrong.
+var inWords = strings.NewReplacer(registry.ErrFile.Error(), "the body is not a model version", registry.ErrName.Error(), "the name",
+	modelfile.ErrFormat.Error()+": ", "", neural.ErrArtifact.Error()+": ", "", neural.ErrShape.Error()+": ", "", training.ErrOrder.Error()+": ", "")
 
 // noVersion is failure with a 404 that says where to look.
 func noVersion(err error) error {
