@@ -66,7 +66,8 @@ type Config[T any] struct {
 	// looks sees at once; update must not keep the pointer, and what it replaces must not
 	// be changed in place. It ends early, with any error, when ctx is done.
 	Work func(ctx context.Context, job T, update func(func(*T))) error
-	// Forget deletes what else is stored of a job.
+	// Forget deletes what else is stored of a job, when the job is deleted, and when it has
+	// failed or is cancelled.
 	Forget func(ctx context.Context, id string) error
 	// Resume lets jobs that a restart has interrupted wait again; else they have failed.
 	Resume bool
@@ -191,16 +192,30 @@ func (d *Desk[T, P]) Delete(ctx context.Context, id string) error {
 	case j.head().State == Queued:
 		d.waiting = slices.DeleteFunc(d.waiting, func(w string) bool { return w == id })
 		j.head().State = Cancelled
-		return d.keep(ctx, j)
+		if err := d.keep(ctx, j); err != nil {
+			return err
+		}
+		d.trim(ctx)
+		return d.clear(ctx, id) // a restart may have interrupted it
 	}
 	return d.forget(ctx, id)
 }
 
+// clear deletes what is stored of a job beside itself.
+func (d *Desk[T, P]) clear(ctx context.Context, id string) error {
+	if d.cfg.Forget == nil {
+		return nil
+	}
+	if err := d.cfg.Forget(ctx, id); err != nil {
+		return fmt.Errorf("%s %s: %w", d.cfg.Name, id, err)
+	}
+	return nil
+}
+
+// forget deletes all of a job.
 func (d *Desk[T, P]) forget(ctx context.Context, id string) error {
-	if d.cfg.Forget != nil {
-		if err := d.cfg.Forget(ctx, id); err != nil {
-			return fmt.Errorf("%s %s: %w", d.cfg.Name, id, err)
-		}
+	if err := d.clear(ctx, id); err != nil {
+		return err
 	}
 	if err := d.cfg.Store.DeleteDocument(ctx, d.cfg.Name, id); err != nil {
 		return fmt.Errorf("%s %s: %w", d.cfg.Name, id, err)
@@ -285,10 +300,16 @@ func (d *Desk[T, P]) work(parent, ctx context.Context, id string) {
 		h.State, h.Error = Failed, err.Error()
 		d.cfg.Log.Warn(d.cfg.Name+" failed", "id", id, "err", err)
 	}
-	if err := d.keep(parent, j); err != nil {
+	store := context.WithoutCancel(parent) // a job that is done is done, even if the process ends just now
+	if err := d.keep(store, j); err != nil {
 		d.cfg.Log.Error("the end of a "+d.cfg.Name+" could not be stored", "id", id, "err", err)
 	}
-	d.trim(parent)
+	if h.State != Done {
+		if err := d.clear(store, id); err != nil {
+			d.cfg.Log.Warn("what is stored of a "+d.cfg.Name+" could not be deleted", "id", id, "err", err)
+		}
+	}
+	d.trim(store)
 }
 
 // trim forgets the oldest jobs when there are too many.

@@ -138,6 +138,7 @@ func (r *Registry) Put(ctx context.Context, name string, a neural.Artifact, sour
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	first = true
+	created := market.TimeOf(r.cfg.Now())
 	for _, o := range r.list {
 		if o.Name != name {
 			continue
@@ -149,8 +150,9 @@ func (r *Registry) Put(ctx context.Context, name string, a neural.Artifact, sour
 			return o, false, nil
 		}
 		first = false
+		created = max(created, o.Created+1) // the version that is put last is the newest, whatever the clock does
 	}
-	v = &Version{Name: name, ID: a.ID(), Created: market.TimeOf(r.cfg.Now()), Source: source, Artifact: a}
+	v = &Version{Name: name, ID: a.ID(), Created: created, Source: source, Artifact: a}
 	body, err := Write(v)
 	if err != nil {
 		return nil, false, err
@@ -173,7 +175,13 @@ func (r *Registry) Versions() []*Version {
 // Version finds one version; an empty id means the one made last. The error wraps
 // store.ErrNotFound.
 func (r *Registry) Version(name, id string) (*Version, error) {
-	for _, v := range r.Versions() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.find(name, id)
+}
+
+func (r *Registry) find(name, id string) (*Version, error) {
+	for _, v := range r.list {
 		if v.Name == name && (id == "" || v.ID == id) {
 			return v, nil
 		}
@@ -197,12 +205,12 @@ func (r *Registry) File(ctx context.Context, name, id string) ([]byte, error) {
 // Delete removes a version from the store. A race that uses it goes on with it until
 // Foretick is started again. The error wraps store.ErrNotFound when there is none.
 func (r *Registry) Delete(ctx context.Context, name, id string) error {
-	v, err := r.Version(name, id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, err := r.find(name, id)
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if err := r.cfg.Store.DeleteDocument(ctx, documentKind, document(v)); err != nil {
 		return fmt.Errorf("registry: version %s: %w", document(v), err)
 	}
