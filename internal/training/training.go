@@ -82,8 +82,10 @@ func NewDesk(ctx context.Context, cfg Config) (*Desk, error) {
 	return d, err
 }
 
-// Submit takes an order. The error wraps ErrOrder when it cannot be carried out, and
-// desk.ErrBusy when too many wait.
+// Submit takes an order. One that names no time learns from the bars that have ended by
+// now: series that grow would else be others when the training is taken up after a restart,
+// and it would have to begin anew. The error wraps ErrOrder when it cannot be carried out,
+// and desk.ErrBusy when too many wait.
 func (d *Desk) Submit(ctx context.Context, o Plan) (Training, error) {
 	if len(o.Series) == 0 || len(o.Series) > maxSeries {
 		return Training{}, fmt.Errorf("%w: %d series; choose 1 to %d", ErrOrder, len(o.Series), maxSeries)
@@ -93,6 +95,9 @@ func (d *Desk) Submit(ctx context.Context, o Plan) (Training, error) {
 	o.Series = slices.Compact(o.Series)
 	if err := o.Options.Validate(); err != nil {
 		return Training{}, fmt.Errorf("%w: %w", ErrOrder, err)
+	}
+	if o.Until <= 0 {
+		o.Until = market.TimeOf(d.cfg.Now())
 	}
 	if err := d.cfg.Check(ctx, &o); err != nil {
 		return Training{}, err
