@@ -74,5 +74,9 @@ func (s Shape) Parameters() int {
 
 // String is such as "lstm 2 x 32, 8 inputs".
 func (s Shape) String() string {
-	return fmt.Sprintf("%s %d x %d, %d inputs", s.Cell, s.Layers, s.Units, s.Inputs)
+	inputs := "inputs"
+	if s.Inputs == 1 {
+		inputs = "input"
+	}
+	return fmt.Sprintf("%s %d x %d, %d %s", s.Cell, s.Layers, s.Units, s.Inputs, inputs)
 }
