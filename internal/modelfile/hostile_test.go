@@ -267,7 +267,7 @@ func TestBombs(t *testing.T) {
 	memo := func(n int, use string) string {
 		return "\x80\x02" + text(strings.Repeat("a", 100_000)) + "q\x00(" + strings.Repeat("h\x00", n) + "t" + use
 	}
-	entries := strings.Repeat("NN", 10_000)
+	entries := strings.Repeat("U\x01aN", 10_000)
 	for _, c := range []struct{ name, pickle, words string }{
 		{"a storage in a message", "\x80\x02" + storageID("FloatStorage", "0", 4<<20) + ")R.", "requires a Callable"},
 		{"a storage as a key", "\x80\x02}" + storageID("FloatStorage", "0", 4<<20) + "Ns.", "without a name"},
@@ -283,7 +283,7 @@ func TestBombs(t *testing.T) {
 		{"calls", "\x80\x02" + global("collections", "OrderedDict") + "q\x00" + strings.Repeat("h\x00)R", 500_000), "objects"},
 		{"memo", "\x80\x04N" + strings.Repeat("\x94", 1_100_000), "operations"},
 		{"numbers", "\x80\x02" + strings.Repeat("M\xff\xff", 1_100_000), "operations"},
-		{"states", "\x80\x02}(" + entries + "uq\x00" + global("collections", "OrderedDict") + ")R" + strings.Repeat("h\x00b", 1000), "state"},
+		{"states", "\x80\x02}(" + entries + "uq\x00" + global("collections", "OrderedDict") + ")R" + strings.Repeat("h\x00b", 1000), "more than 64 objects a state"},
 	} {
 		parts := zeros
 		if !strings.Contains(c.pickle, "Storage") {
