@@ -2,9 +2,10 @@ import { createReadStream, existsSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BacktestOrder, FeedHealth, Series } from "../src/api/types.ts";
+import type { BacktestOrder, FeedHealth, Series, TrainingOrder } from "../src/api/types.ts";
 import { Desk, MODELS as LISTED, report } from "./backtests.ts";
 import { describeMarket, eventOf, iso, Market } from "./market.ts";
+import { detail, Shelf } from "./models.ts";
 
 // A stand-in for `foretick serve`, for work on the page only.
 
@@ -82,7 +83,11 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     emit(market.id, "forecast", eventOf(market.id, issue));
   }, 100);
   const desk = new Desk();
-  const work = setInterval(() => desk.work(), 400);
+  const shelf = new Shelf();
+  const work = setInterval(() => {
+    desk.work();
+    shelf.work();
+  }, 400);
   const beat = setInterval(() => {
     for (const res of clients.keys()) res.write(status());
   }, 4000);
@@ -200,6 +205,36 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
     } else answer(res, j);
   };
 
+  const trainings = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    id: string | undefined,
+  ): Promise<void> => {
+    const t = shelf.trainings.find(t => t.id === id);
+    if (id === undefined && req.method === "POST") {
+      let body = "";
+      for await (const part of req) body += String(part);
+      answer(res, shelf.order(JSON.parse(body) as TrainingOrder));
+    } else if (id === undefined) answer(res, { items: shelf.trainings });
+    else if (t === undefined) problem(res, 404, "Not Found", "there is no such training");
+    else if (req.method === "DELETE") {
+      shelf.drop(id);
+      res.writeHead(204).end();
+    } else answer(res, t);
+  };
+
+  const versions = (req: IncomingMessage, res: ServerResponse, [name, id]: string[]): void => {
+    const v = shelf.versions.find(v => v.name === name && v.id === id);
+    if (name === undefined && req.method === "POST")
+      problem(res, 422, "Unprocessable Entity", "registry: not a model version: the stand-in takes none");
+    else if (name === undefined) answer(res, { items: shelf.versions });
+    else if (v === undefined) problem(res, 404, "Not Found", "there is no such model version");
+    else if (req.method === "DELETE") {
+      shelf.versions = shelf.versions.filter(x => x !== v);
+      res.writeHead(204).end();
+    } else answer(res, detail(v));
+  };
+
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     const url = new URL(req.url ?? "/", "http://x");
     const parts = url.pathname.split("/").filter(Boolean).map(decodeURIComponent);
@@ -247,6 +282,8 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
       else series(res, m, parts.slice(3), q);
     } else if (parts[1] === "models") answer(res, { items: LISTED });
     else if (parts[1] === "backtests") void backtests(req, res, parts[2], parts[3]);
+    else if (parts[1] === "trainings") void trainings(req, res, parts[2]);
+    else if (parts[1] === "versions") versions(req, res, parts.slice(2));
     else if (parts[1] === "feeds") answer(res, { items: [health()] });
     else if (parts[1] === "quarantine") {
       const reasons = ["high below low", "time is not after the one before", "close is not a number"];

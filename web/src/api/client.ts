@@ -17,6 +17,10 @@ import type {
   Report,
   Series,
   Status,
+  Training,
+  TrainingOrder,
+  Version,
+  VersionDetail,
 } from "./types.ts";
 
 /** An answer of the API that is not the one asked for, in words that can be shown. */
@@ -24,10 +28,18 @@ export class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
   readonly title: string;
-  constructor(status: number, title: string, detail: string) {
+  /** What is wrong with single fields of what was sent, by name. */
+  readonly fields: ReadonlyMap<string, string>;
+  constructor(
+    status: number,
+    title: string,
+    detail: string,
+    fields: ReadonlyMap<string, string> = new Map(),
+  ) {
     super(detail);
     this.status = status;
     this.title = title;
+    this.fields = fields;
   }
 
   /** What the reader can do about it. */
@@ -69,7 +81,10 @@ export async function problemOf(res: Response): Promise<ApiError> {
   }
   const where = p.errors?.map(e => (e.location ? `${e.message} (${e.location})` : e.message)).join("; ");
   const title = p.title ?? (res.statusText || `Status ${res.status}`);
-  return new ApiError(res.status, title, [p.detail, where].filter(Boolean).join(": ") || title);
+  const fields = new Map<string, string>();
+  for (const e of p.errors ?? [])
+    if (e.message && e.location?.startsWith("body.")) fields.set(e.location.slice(5), e.message);
+  return new ApiError(res.status, title, [p.detail, where].filter(Boolean).join(": ") || title, fields);
 }
 
 /** The headers that every call carries: the key, when there is one. */
@@ -104,6 +119,19 @@ const backtest = (id: string, rest = ""): string => `/backtests/${encodeURICompo
 export const reportAddress = (id: string, as: "page" | "figures"): string =>
   address(backtest(id, as === "page" ? "/report.html" : "/report"));
 
+const version = (v: { name: string; id: string }, rest = ""): string =>
+  `/versions/${encodeURIComponent(v.name)}/${encodeURIComponent(v.id)}${rest}`;
+const training = (id: string): string => `/trainings/${encodeURIComponent(id)}`;
+
+/** The address of a version's file. */
+export const fileAddress = (v: { name: string; id: string }): string => address(version(v, "/file"));
+
+const json = (body: unknown): RequestInit => ({
+  method: "POST",
+  body: JSON.stringify(body),
+  headers: { "Content-Type": "application/json" },
+});
+
 const of = (series: string, rest = ""): string => `/series/${encodeURIComponent(series)}${rest}`;
 
 /** The calls that the page makes. */
@@ -134,10 +162,8 @@ export const api = {
   models: (signal?: AbortSignal) => get<{ items: Model[] }>("/models", {}, signal),
   backtests: (signal?: AbortSignal) => get<{ items: Job[] }>("/backtests", {}, signal),
   backtest: (id: string, signal?: AbortSignal) => get<Job>(backtest(id), {}, signal),
-  order: async (o: BacktestOrder): Promise<Job> => {
-    const init = { method: "POST", body: JSON.stringify(o), headers: { "Content-Type": "application/json" } };
-    return (await (await ask("/backtests", {}, init)).json()) as Job;
-  },
+  order: async (o: BacktestOrder): Promise<Job> =>
+    (await (await ask("/backtests", {}, json(o))).json()) as Job,
   /** Cancels a backtest that waits or runs, forgets one that has ended. */
   drop: async (id: string): Promise<void> => {
     await ask(backtest(id), {}, { method: "DELETE" });
@@ -145,6 +171,26 @@ export const api = {
   report: (id: string, signal?: AbortSignal) => get<Report>(backtest(id, "/report"), {}, signal),
   reportBlob: async (id: string, as: "page" | "figures"): Promise<Blob> =>
     (await ask(backtest(id, as === "page" ? "/report.html" : "/report"), {}, {})).blob(),
+  versions: (signal?: AbortSignal) => get<{ items: Version[] }>("/versions", {}, signal),
+  version: (v: { name: string; id: string }, signal?: AbortSignal) =>
+    get<VersionDetail>(version(v), {}, signal),
+  versionBlob: async (v: { name: string; id: string }): Promise<Blob> =>
+    (await ask(version(v, "/file"), {}, {})).blob(),
+  importVersion: async (file: Blob): Promise<Version> => {
+    const headers = { "Content-Type": "application/octet-stream" };
+    return (await (await ask("/versions", {}, { method: "POST", body: file, headers })).json()) as Version;
+  },
+  dropVersion: async (v: { name: string; id: string }): Promise<void> => {
+    await ask(version(v), {}, { method: "DELETE" });
+  },
+  trainings: (signal?: AbortSignal) => get<{ items: Training[] }>("/trainings", {}, signal),
+  training: (id: string, signal?: AbortSignal) => get<Training>(training(id), {}, signal),
+  train: async (o: TrainingOrder): Promise<Training> =>
+    (await (await ask("/trainings", {}, json(o))).json()) as Training,
+  /** Cancels a training that waits or runs, forgets one that has ended. */
+  dropTraining: async (id: string): Promise<void> => {
+    await ask(training(id), {}, { method: "DELETE" });
+  },
   feeds: (signal?: AbortSignal) => get<{ items: FeedHealth[] }>("/feeds", {}, signal),
   quarantine: (limit: number, signal?: AbortSignal) =>
     get<{ items: Reject[]; total: number }>("/quarantine", { limit }, signal),

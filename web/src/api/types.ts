@@ -30,6 +30,13 @@ export type BacktestOrder = Schemas["BacktestOrder"];
 export type Pooled = Schemas["Pooled"];
 export type Report = Schemas["Report"];
 export type Result = Schemas["Result"];
+export type Version = Schemas["VersionInfo"];
+export type VersionDetail = Omit<Schemas["VersionDetail"], "trained"> & { trained: Schemas["About"] | null };
+export type Training = Schemas["Training"];
+export type TrainingOrder = Schemas["TrainingOrder"];
+export type Options = Schemas["Options"];
+/** One epoch on a learning curve. */
+export type Epoch = Schemas["Point"];
 export type Gap = Schemas["GapInfo"];
 export type LedgerHead = Pick<Schemas["LedgerHead"], "series" | "seq" | "hash">;
 export type FeedHealth = Schemas["FeedHealth"];

@@ -1,5 +1,6 @@
 import { useEffect, useMemo } from "preact/hooks";
 import type { App } from "../state/app.ts";
+import "../style/desk.css";
 import "./backtests.css";
 import { Compare } from "./Compare.tsx";
 import { Desk } from "./desk.ts";
@@ -14,7 +15,7 @@ export default function Backtests({ app }: { app: App }) {
   const locked = app.needKey.value !== "";
   useEffect(() => (locked ? undefined : desk.start()), [desk, locked]);
   return (
-    <div class="backtests">
+    <div class="desk">
       <div class="side">
         <Order app={app} desk={desk} open={ids.length === 0} />
         <Jobs app={app} desk={desk} />

@@ -1,10 +1,10 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "../api/client.ts";
 import type { Job } from "../api/types.ts";
 import { moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
+import { active } from "../state/follow.ts";
 import { formatView, MAX_COMPARED } from "../state/url.ts";
-import { active, type Desk } from "./desk.ts";
+import { Ask } from "../ui/Ask.tsx";
+import type { Desk } from "./desk.ts";
 import { ahead, progress, SIGN, seriesNames } from "./words.ts";
 
 /** All backtests that the server keeps, newest first. */
@@ -84,52 +84,22 @@ export function Bar({ job: j }: { job: Job }) {
 
 /** Cancels or deletes, after a question. */
 export function Drop({ desk, job: j, done }: { desk: Desk; job: Job; done(): void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [asking, setAsking] = useState(false);
-  const [problem, setProblem] = useState("");
-  const runs = active(j);
-  useEffect(() => {
-    if (asking) dialog.current?.showModal();
-  }, [asking]);
-  const drop = async (): Promise<void> => {
-    setProblem("");
-    try {
-      await desk.drop(j.id);
-      dialog.current?.close();
-      if (!runs) done();
-    } catch (e) {
-      if (!(e instanceof ApiError)) throw e;
-      setProblem(e.status === 403 ? `${e.message}. ${e.advice}` : e.message);
-    }
-  };
-  return (
-    <>
-      <button type="button" onClick={() => setAsking(true)}>
-        {runs ? "Cancel" : "Delete"}
-      </button>
-      {asking && (
-        <dialog ref={dialog} class="dialog" aria-labelledby="drop-title" onClose={() => setAsking(false)}>
-          <h2 id="drop-title">{runs ? "Cancel this backtest?" : "Delete this backtest?"}</h2>
-          <p>
-            {runs
-              ? "What it has walked so far is lost."
-              : "Its figures and its report are forgotten, for everyone who looks at this server."}
-          </p>
-          {problem !== "" && (
-            <p class="problem" role="alert">
-              {problem}
-            </p>
-          )}
-          <p class="buttons">
-            <button type="button" onClick={() => dialog.current?.close()}>
-              {runs ? "Let it run" : "Keep it"}
-            </button>
-            <button type="button" class="primary" onClick={() => void drop()}>
-              {runs ? "Cancel it" : "Delete it"}
-            </button>
-          </p>
-        </dialog>
-      )}
-    </>
-  );
+  const words = active(j)
+    ? {
+        label: "Cancel",
+        title: "Cancel this backtest?",
+        about: "What it has walked so far is lost.",
+        keep: "Let it run",
+        act: "Cancel it",
+        done: () => {},
+      }
+    : {
+        label: "Delete",
+        title: "Delete this backtest?",
+        about: "Its figures and its report are forgotten, for everyone who looks at this server.",
+        keep: "Keep it",
+        act: "Delete it",
+        done,
+      };
+  return <Ask {...words} go={() => desk.drop(j.id)} />;
 }

@@ -1,7 +1,8 @@
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { ApiError } from "../api/client.ts";
 import type { BacktestOrder } from "../api/types.ts";
 import type { App } from "../state/app.ts";
+import { Choice, Field } from "../ui/Form.tsx";
 import { NAIVE } from "../ui/Verdict.tsx";
 import type { Desk } from "./desk.ts";
 import { readHorizons } from "./words.ts";
@@ -129,127 +130,5 @@ function Form({ app, desk }: { app: App; desk: Desk }) {
         {sending ? "Ordering…" : "Order"}
       </button>
     </form>
-  );
-}
-
-interface Option {
-  value: string;
-  name: string;
-  about: string;
-  fixed?: boolean;
-}
-
-interface ChoiceProps {
-  legend: string;
-  options: Option[];
-  chosen: readonly string[];
-  pick(values: string[]): void;
-  brief?: boolean;
-  shortcut?: { label: string; values: readonly string[] };
-}
-
-const SEARCHED = 12;
-
-/** Several of a list: boxes to tick, with a filter when the list is long. */
-function Choice({ legend, options, chosen, pick, brief, shortcut }: ChoiceProps) {
-  const [filter, setFilter] = useState("");
-  const set = new Set(chosen);
-  const want = filter.trim().toLowerCase();
-  const shown = options.filter(
-    o => want === "" || `${o.value} ${o.name} ${o.about}`.toLowerCase().includes(want),
-  );
-  const toggle = (value: string): void => {
-    const next = new Set(set);
-    if (!next.delete(value)) next.add(value);
-    pick([...next]);
-  };
-  const picked = options.filter(o => set.has(o.value)).length;
-  return (
-    <fieldset class="choice">
-      <legend>
-        {legend} <small>{picked} chosen</small>
-      </legend>
-      <p class="quick">
-        {shortcut !== undefined && (
-          <button type="button" class="link" onClick={() => pick([...shortcut.values])}>
-            {shortcut.label}
-          </button>
-        )}
-        {options.length > 1 && (
-          <button type="button" class="link" onClick={() => pick(shown.map(o => o.value))}>
-            {want === "" ? "All" : "All that match"}
-          </button>
-        )}
-        {options.length > 1 && shortcut === undefined && (
-          <button type="button" class="link" onClick={() => pick([])}>
-            None
-          </button>
-        )}
-        {options.length > SEARCHED && (
-          <input
-            type="search"
-            placeholder="Filter"
-            aria-label={`Filter ${legend.toLowerCase()}`}
-            value={filter}
-            onInput={e => setFilter(e.currentTarget.value)}
-          />
-        )}
-      </p>
-      <ul class={brief ? "options brief" : "options"}>
-        {shown.map(o => (
-          <li key={o.value}>
-            <label>
-              <input
-                type="checkbox"
-                value={o.value}
-                checked={set.has(o.value)}
-                disabled={o.fixed}
-                onChange={() => toggle(o.value)}
-              />
-              <span>
-                <b>{o.name}</b> <small>{o.about}</small>
-              </span>
-            </label>
-          </li>
-        ))}
-        {shown.length === 0 && (
-          <li class="muted">{options.length === 0 ? "Loading…" : "Nothing matches."}</li>
-        )}
-      </ul>
-    </fieldset>
-  );
-}
-
-interface FieldProps {
-  label: string;
-  about: string;
-  value: string;
-  min?: number;
-  max?: number;
-  set(value: string): void;
-}
-
-/** A number, or several when it has no bounds. */
-function Field({ label, about, value, min, max, set }: FieldProps) {
-  const id = useId();
-  const input = (e: InputEvent & { currentTarget: HTMLInputElement }): void => set(e.currentTarget.value);
-  return (
-    <div class="field">
-      <label for={id}>
-        {label} <small>{about}</small>
-      </label>
-      {min === undefined ? (
-        <input id={id} inputMode="numeric" value={value} onInput={input} />
-      ) : (
-        <input
-          id={id}
-          type="number"
-          min={min}
-          {...(max === undefined ? {} : { max })}
-          value={value}
-          onInput={input}
-        />
-      )}
-    </div>
   );
 }

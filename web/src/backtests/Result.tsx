@@ -5,8 +5,9 @@ import type { Job, Pooled, Report, Result as Row } from "../api/types.ts";
 import { chance, count, fixed, metric, odds, share, signedShare } from "../format/number.ts";
 import { moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
+import { active } from "../state/follow.ts";
 import { NAIVE, Said } from "../ui/Verdict.tsx";
-import { active, type Desk } from "./desk.ts";
+import type { Desk } from "./desk.ts";
 import { Bar, Drop } from "./Jobs.tsx";
 import { ahead, horizonName, progress, SIGN, seriesName, seriesNames } from "./words.ts";
 

@@ -13,6 +13,9 @@ export interface Box {
 
 const FIRST_WIDTH = 340;
 
+/** Longer tables are made when someone opens them. */
+const FEW = 60;
+
 /** The width of an element, renewed when it changes. */
 function useWidth() {
   const ref = useRef<HTMLDivElement>(null);
@@ -50,6 +53,7 @@ interface Props {
 export function Figure({ title, note, desc, height, left = 40, right = 10, wide, table, draw }: Props) {
   const { ref, width } = useWidth();
   const id = useId();
+  const [open, setOpen] = useState(false);
   const box = { width, height, left, right: width - right, top: 10, bottom: height - 24 };
   return (
     <figure class={wide ? "plot span" : "plot"}>
@@ -70,7 +74,7 @@ export function Figure({ title, note, desc, height, left = 40, right = 10, wide,
           {draw(box)}
         </svg>
       </div>
-      <details>
+      <details onToggle={e => setOpen(e.currentTarget.open)}>
         <summary>Numbers</summary>
         <section class="scroll tall" tabIndex={0} aria-label={`${title}: numbers`}>
           <table>
@@ -84,7 +88,7 @@ export function Figure({ title, note, desc, height, left = 40, right = 10, wide,
               </tr>
             </thead>
             <tbody>
-              {table.rows.map(([name, ...cells]) => (
+              {(open || table.rows.length <= FEW ? table.rows : []).map(([name, ...cells]) => (
                 <tr key={name}>
                   <th scope="row" class="text">
                     {name}

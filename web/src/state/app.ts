@@ -11,6 +11,7 @@ import type {
   Reject,
   Series,
   Status,
+  Version,
 } from "../api/types.ts";
 import { ms } from "../format/time.ts";
 import { Bars, type Candle, type Change, candle } from "./bars.ts";
@@ -52,6 +53,9 @@ export class App {
   readonly inspected = signal<number | null>(null);
   /** The model whose evidence is shown. */
   readonly weighed = signal<string | null>(null);
+
+  /** Names of the models that are stored: trained or imported. */
+  readonly stored = signal<ReadonlySet<string>>(new Set());
 
   readonly loading = signal(true);
   readonly loadingOlder = signal(false);
@@ -184,12 +188,17 @@ export class App {
     this.#loaded = false;
     this.problem.value = null;
     try {
-      const [status, list] = await Promise.all([api.status(signal), api.series(signal)]);
+      const [status, list, versions] = await Promise.all([
+        api.status(signal),
+        api.series(signal),
+        api.versions(signal),
+      ]);
       this.#skew = ms(status.now) - Date.now();
       batch(() => {
         this.status.value = status;
         this.ready.value = { ready: status.ready, reason: status.ready_reason };
         this.seriesList.value = list.items;
+        this.stored.value = namesOf(versions.items);
         this.needKey.value = "";
       });
       if (list.items.length === 0) {
@@ -208,6 +217,20 @@ export class App {
       }
       this.#settleView(found ? wanted : status.default_series || (list.items[0] as Series).id);
       await this.#loadSeries(signal);
+    } catch (e) {
+      this.#failed(e, signal);
+    }
+  }
+
+  /** Reads the series and the stored models anew: a model has joined the race or left it. */
+  async renew(): Promise<void> {
+    const signal = this.#abort.signal;
+    try {
+      const [list, versions] = await Promise.all([api.series(signal), api.versions(signal)]);
+      batch(() => {
+        this.seriesList.value = list.items;
+        this.stored.value = namesOf(versions.items);
+      });
     } catch (e) {
       this.#failed(e, signal);
     }
@@ -536,5 +559,6 @@ export class App {
 }
 
 const placeOf = (v: View): string =>
-  v.page === "backtests" ? `backtests ${v.ids}` : `${v.series}|${v.model}|${v.horizon}`;
+  v.page === "live" ? `${v.series}|${v.model}|${v.horizon}` : `${v.page} ${v.ids}`;
+const namesOf = (list: readonly Version[]): ReadonlySet<string> => new Set(list.map(v => v.name));
 const spanOf = (v: View): number => (v.range.kind === "last" ? v.range.bars : 140);

@@ -25,6 +25,9 @@ describe("the view in the address", () => {
   it.each([
     [{ page: "backtests" }, "?view=backtests"],
     [{ page: "backtests", ids: ["b65f3"] }, "?view=backtests&id=b65f3"],
+    [{ page: "models" }, "?view=models"],
+    [{ page: "models", ids: ["t65f3"] }, "?view=models&id=t65f3"],
+    [{ page: "models", ids: ["my-lstm/6c69"], theme: "dark" }, "?view=models&id=my-lstm/6c69&theme=dark"],
     [{ page: "backtests", ids: ["b1", "b2"], theme: "dark" }, "?view=backtests&id=b1,b2&theme=dark"],
   ] as [Partial<View>, string][])("%j is shared as %s", (change, want) => {
     const view = { ...DEFAULT_VIEW, ...change };
@@ -41,6 +44,7 @@ describe("the view in the address", () => {
   it("takes no strange ids, none twice and not too many", () => {
     expect(parseView("?view=backtests&id=b1,../x,b1,,b2").ids).toEqual(["b1", "b2"]);
     expect(parseView("?view=backtests&id=1,2,3,4,5,6,7,8").ids).toHaveLength(6);
+    expect(parseView("?view=models&id=a/b/c,../x,lstm,gru").ids).toEqual(["lstm"]);
     expect(parseView("?view=live&id=b1").ids).toEqual([]);
   });
 

@@ -6,12 +6,15 @@ export type Range = { kind: "last"; bars: number } | { kind: "between"; from: nu
 export type Theme = "auto" | "light" | "dark";
 export type Units = "price" | "percent" | "absolute";
 
-/** The live page, or the backtests. */
-export type PageName = "live" | "backtests";
+/** The live page, the backtests, or the stored models. */
+export type PageName = "live" | "backtests" | "models";
 
 export interface View {
   page: PageName;
-  /** Backtests that are looked at: one, or several to compare. */
+  /**
+   * Backtests that are looked at: one, or several to compare. Of the models one training,
+   * one version as NAME/ID, or NAME for its newest version.
+   */
   ids: readonly string[];
   series: string;
   model: string;
@@ -37,17 +40,25 @@ export const DEFAULT_VIEW: View = {
   range: { kind: "last", bars: DEFAULT_BARS },
 };
 
+/** What an id looks like; the live page has none. */
+const SHAPE: Record<PageName, RegExp> = {
+  live: /(?!)/,
+  backtests: /^[\w-]{1,40}$/,
+  models: /^[\w-]{1,40}(\/[\w-]{1,40})?$/,
+};
+
 /** Reads a view from an address's query. What is missing or makes no sense is the default. */
 export function parseView(search: string): View {
   const q = new URLSearchParams(search);
   const horizon = Number(q.get("h") ?? "1");
   const theme = q.get("theme");
   const units = q.get("units");
-  const page = q.get("view") === "backtests" ? "backtests" : "live";
-  const ids = (q.get("id") ?? "").split(",").filter(id => /^[\w-]{1,40}$/.test(id));
+  const view = q.get("view");
+  const page = view === "backtests" || view === "models" ? view : "live";
+  const ids = (q.get("id") ?? "").split(",").filter(id => SHAPE[page].test(id));
   return {
     page,
-    ids: page === "live" ? [] : [...new Set(ids)].slice(0, MAX_COMPARED),
+    ids: [...new Set(ids)].slice(0, page === "models" ? 1 : MAX_COMPARED),
     series: q.get("series") ?? "",
     model: q.get("model") ?? "",
     horizon: Number.isInteger(horizon) && horizon >= 1 && horizon <= 1000 ? horizon : 1,
@@ -78,10 +89,10 @@ export function formatView(v: View): string {
       `${k}=${encodeURIComponent(value).replace(/%3A/g, ":").replace(/%40/g, "@").replace(/%2F/g, "/")}`,
     );
   };
-  if (v.page === "backtests") {
-    // What the live page looks at is no part of a backtest.
+  if (v.page !== "live") {
+    // What the live page looks at is no part of a backtest or a model.
     put("view", v.page);
-    if (v.ids.length > 0) q.push(`id=${v.ids.map(encodeURIComponent).join(",")}`);
+    if (v.ids.length > 0) q.push(`id=${v.ids.join(",")}`);
     if (v.theme !== "auto") put("theme", v.theme);
     return `?${q.join("&")}`;
   }

@@ -22,6 +22,9 @@ export function Header({ app }: { app: App }) {
         <Go app={app} page="backtests">
           Backtests
         </Go>
+        <Go app={app} page="models">
+          Models
+        </Go>
       </nav>
       {series !== null && (
         <>

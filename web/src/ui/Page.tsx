@@ -1,8 +1,9 @@
+import type { FunctionComponent } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Series } from "../api/types.ts";
-import type Backtests from "../backtests/Backtests.tsx";
 import { Chart } from "../chart/Chart.tsx";
 import type { App } from "../state/app.ts";
+import type { PageName } from "../state/url.ts";
 import { AccuracyTable } from "./Accuracy.tsx";
 import { CalibrationPanel } from "./Calibration.tsx";
 import { ForgetKey, Inspector, KeyPrompt } from "./Dialogs.tsx";
@@ -21,8 +22,8 @@ export function Page({ app }: { app: App }) {
   const series = app.series.value;
   const { theme, page } = app.view.value;
   const name =
-    page === "backtests"
-      ? "Backtests · Foretick"
+    page !== "live"
+      ? `${PARTS[page].title} · Foretick`
       : series === null
         ? "Foretick"
         : `${series.instrument.symbol} ${series.interval} · Foretick`;
@@ -35,15 +36,15 @@ export function Page({ app }: { app: App }) {
   return (
     <>
       <a class="skip" href="#main">
-        Skip to the {page === "live" ? "chart" : "backtests"}
+        Skip to the {page === "live" ? "chart" : page}
       </a>
       <Header app={app} />
       <Notices app={app} />
       <main id="main" tabIndex={-1}>
-        {page === "backtests" ? (
+        {page !== "live" ? (
           <>
-            <h1 class="sr-only">Foretick: backtests</h1>
-            <Later app={app} />
+            <h1 class="sr-only">Foretick: {page}</h1>
+            <Later key={page} app={app} page={page} />
           </>
         ) : (
           <>
@@ -99,16 +100,23 @@ function Live({ app, series }: { app: App; series: Series }) {
   );
 }
 
-/** A part of the page that is fetched when it is first looked at. */
-function Later({ app }: { app: App }) {
-  const [Part, setPart] = useState<typeof Backtests | null>(null);
+type Part = FunctionComponent<{ app: App }>;
+
+/** The parts of the page that are fetched when they are first looked at. */
+const PARTS: Record<Exclude<PageName, "live">, { title: string; fetch(): Promise<{ default: Part }> }> = {
+  backtests: { title: "Backtests", fetch: () => import("../backtests/Backtests.tsx") },
+  models: { title: "Models", fetch: () => import("../models/Models.tsx") },
+};
+
+function Later({ app, page }: { app: App; page: keyof typeof PARTS }) {
+  const [Part, setPart] = useState<Part | null>(null);
   const [problem, setProblem] = useState(false);
   useEffect(() => {
-    import("../backtests/Backtests.tsx").then(
+    PARTS[page].fetch().then(
       m => setPart(() => m.default),
       () => setProblem(true),
     );
-  }, []);
+  }, [page]);
   if (Part !== null) return <Part app={app} />;
   return (
     <section class="panel empty">
