@@ -38,7 +38,7 @@ func (t *Trainer) persist(a *forecast.Archive) {
 	a.Int(&format)
 	o := t.opt
 	o.Workers = 0
-	of := fmt.Appendf(nil, "%+v %d rows of %d runs of %s, split at %d", o, t.samples.Len(), len(t.samples.runs), t.samples.interval, t.split)
+	of := fmt.Appendf(nil, "%+v, %d rows of %s, split at %s, digest %x", o, t.samples.Len(), t.samples.interval, t.split, t.digest)
 	was := slices.Clone(of)
 	a.Blob(&was)
 	if format != checkpointFormat || string(was) != string(of) {

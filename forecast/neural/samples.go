@@ -3,6 +3,8 @@ package neural
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -64,6 +66,28 @@ func (s *Samples) Len() (n int) {
 		n += len(s.runs[i].rows)
 	}
 	return n
+}
+
+// digest is the SHA-256 of all rows, targets and times.
+func (s *Samples) digest() (sum [sha256.Size]byte) {
+	h := sha256.New()
+	var b []byte
+	for i := range s.runs {
+		r := &s.runs[i]
+		b = binary.LittleEndian.AppendUint64(b[:0], uint64(len(r.rows)))
+		for k := range r.rows {
+			for _, v := range r.rows[k] {
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+			}
+			for _, v := range r.targets[k] {
+				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+			}
+			b = binary.LittleEndian.AppendUint64(b, uint64(r.ends[k]))
+		}
+		_, _ = h.Write(b) // a hash takes everything
+	}
+	h.Sum(sum[:0])
+	return sum
 }
 
 // Add takes the bars of one series, oldest first, and the calendar that names the bar

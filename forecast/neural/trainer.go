@@ -28,6 +28,7 @@ type Point struct {
 type Trainer struct {
 	opt      Options
 	samples  *Samples
+	digest   [32]byte // of samples
 	standard Standard
 	split    market.Time // training before, validation from here
 	valid    []chunk
@@ -75,7 +76,7 @@ func NewTrainer(s *Samples, o Options) (*Trainer, error) {
 	if s.Len() == 0 {
 		return nil, fmt.Errorf("%w: no series has more than %d usable bars", ErrSamples, settled)
 	}
-	t := &Trainer{opt: o, samples: s, split: s.split(o.Validation)}
+	t := &Trainer{opt: o, samples: s, digest: s.digest(), split: s.split(o.Validation)}
 	var err error
 	if t.standard, err = s.standard(t.split); err != nil {
 		return nil, err

@@ -160,6 +160,18 @@ func TestTrainingIsDeterministic(t *testing.T) {
 	if got := train(t, trainer(t, s, o)); got.ID() == whole.ID() {
 		t.Error("another seed gives the same network")
 	}
+	o.Seed--
+	revised := NewSamples(market.Day)
+	for _, n := range []string{"SPY", "GLD"} {
+		bars := slices.Clone(daily(t, n)[:1800])
+		bars[900].High *= 1.001
+		if err := revised.Add(t.Context(), n, bars, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := trainer(t, revised, o).Resume(one.Checkpoint()); !errors.Is(err, forecast.ErrArchive) {
+		t.Errorf("a checkpoint of prices that have been revised: %v", err)
+	}
 }
 
 // The network learns that volatility comes in spells: its loss falls below that of the

@@ -22,7 +22,7 @@ import (
 type Plan struct {
 	Name    string            `json:"name" doc:"Model that the version will belong to."`
 	Series  []market.SeriesID `json:"series" doc:"Stored series to learn from, all of one interval."`
-	Until   market.Time       `json:"until" doc:"Bars that end later are left out; 0001-01-01 or 1970-01-01: none."`
+	Until   market.Time       `json:"until" doc:"Bars that end later are left out: the time of the order, unless another was given."`
 	Options neural.Options    `json:"options"`
 }
 

@@ -1143,7 +1143,7 @@ export interface components {
             options: components["schemas"]["Options"];
             /** @description Stored series to learn from, all of one interval. */
             series: string[];
-            /** @description Bars that end later are left out; 0001-01-01 or 1970-01-01: none. */
+            /** @description Bars that end later are left out: the time of the order, unless another was given. */
             until: string;
         };
         Point: {
