@@ -10,6 +10,7 @@ import (
 	"sync"
 	"text/tabwriter"
 
+	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/backtest"
 	"github.com/foretick/foretick/internal/store"
@@ -201,6 +202,9 @@ func reportTable(out io.Writer, r *backtest.Report) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := silent(out, r); err != nil {
+		return err
+	}
 	if len(r.Series) > 1 {
 		fmt.Fprintln(out)
 		if err := pooledTable(out, r); err != nil {
@@ -210,6 +214,57 @@ func reportTable(out io.Writer, r *backtest.Report) error {
 	_, err := fmt.Fprintln(out, "\nCRPS and width are in 100 x log return; skill is 1 - CRPS / naive's. low, middle and high are regimes of volatility.\n"+
 		"DM p counts because the length of the walk was set beforehand. Figures of the past; nothing here is investment advice.")
 	return err
+}
+
+// maxSilent is the number of lines that silent prints.
+const maxSilent = 20
+
+// silent says why models gave no forecast at some bars, or at all: a row without figures
+// explains nothing.
+func silent(out io.Writer, r *backtest.Report) error {
+	type key struct {
+		series market.SeriesID
+		file   string
+		model  string
+	}
+	where := map[key][]string{}
+	why := map[key]string{}
+	var order []key
+	for i := range r.Results {
+		x := &r.Results[i]
+		if x.Abstained == 0 {
+			continue
+		}
+		k := key{x.Series, x.File, x.Model}
+		if where[k] == nil {
+			order = append(order, k)
+			why[k] = "no reason was kept"
+			if x.Detail != nil && x.Detail.Reason != "" {
+				why[k] = strings.TrimPrefix(x.Detail.Reason, x.Model+": ")
+				for _, kind := range []error{forecast.ErrTooShort, forecast.ErrDegenerate} {
+					why[k] = strings.TrimPrefix(why[k], kind.Error()+": ")
+				}
+			}
+		}
+		at := fmt.Sprintf("at %d of %d bars", x.Abstained, x.Abstained+x.N)
+		if x.N == 0 {
+			at = "at any bar"
+		}
+		where[k] = append(where[k], fmt.Sprintf("%s %d ahead", at, x.Horizon))
+	}
+	for i, k := range order {
+		if i == 0 {
+			fmt.Fprintln(out)
+		}
+		if i == maxSilent {
+			_, err := fmt.Fprintf(out, "%d more did not forecast at every bar; --html shows them.\n", len(order)-i)
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "%s, %s: no forecast %s: %s\n", k.series, k.model, strings.Join(where[k], ", "), why[k]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func pooledTable(out io.Writer, r *backtest.Report) error {

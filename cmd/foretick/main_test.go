@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -35,6 +37,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// status N foretick ARGS runs foretick and wants the exit status N.
 			"status": status,
+			// hostile writes hostile.pth and hostile.pkl: run by Python, they create the file pwned.
+			"hostile": hostile,
 		},
 	})
 }
@@ -51,4 +55,19 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 	if want := args[0]; strconv.Itoa(got) != want {
 		ts.Fatalf("exit status %d, want %s", got, want)
 	}
+}
+
+func hostile(ts *testscript.TestScript, _ bool, _ []string) {
+	const call = "\x80\x02cposix\nsystem\nX\x0b\x00\x00\x00touch pwned\x85R."
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range []string{"model/data.pkl", "model/version"} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		ts.Check(err)
+		_, err = w.Write([]byte(call))
+		ts.Check(err)
+	}
+	ts.Check(z.Close())
+	ts.Check(os.WriteFile(ts.MkAbs("hostile.pth"), b.Bytes(), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs("hostile.pkl"), []byte(call), 0o644))
 }

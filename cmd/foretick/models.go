@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -54,7 +55,7 @@ func (c *modelsListCmd) Run(t *terminal) error {
 	fmt.Fprintln(w, "MODEL\tVERSION\tKIND\tNETWORK\tINTERVAL\tFORECASTS FROM\tCREATED\tSOURCE")
 	for _, v := range versions {
 		row := newVersionRow(v)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.ID, row.Kind, row.Network, dash(row.Interval), dash(row.Since), row.Created, row.Source)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, row.ID, row.Kind, row.Network, dash(row.Interval), dash(row.Since), v.Created.Std().Format(time.DateTime), row.Source)
 	}
 	return w.Flush()
 }
@@ -79,15 +80,23 @@ type versionRow struct {
 }
 
 func newVersionRow(v *registry.Version) versionRow {
-	row := versionRow{Name: v.Name, ID: v.ID, Kind: registry.Kind(v.Artifact), Created: v.Created.Std().Format(time.DateTime), Source: v.Source}
+	row := versionRow{Name: v.Name, ID: v.ID, Kind: registry.Kind(v.Artifact), Created: v.Created.String(), Source: v.Source}
 	switch a := v.Artifact.(type) {
 	case *neural.PriceModel:
 		row.Network = a.Shape().String()
 	case *neural.Trained:
-		row.Network = fmt.Sprintf("%d of %v", a.Members(), a.Shape())
+		row.Network = networks(a)
 		row.Interval, row.Since = a.About().Interval, a.About().Since.Std().Format(time.DateOnly)
 	}
 	return row
+}
+
+// networks says what answers together.
+func networks(v *neural.Trained) string {
+	if v.Members() == 1 {
+		return v.Shape().String()
+	}
+	return fmt.Sprintf("%d networks of %v", v.Members(), v.Shape())
 }
 
 // versionArg names a version.
@@ -102,6 +111,9 @@ func (a *versionArg) find(r *registry.Registry, dir string) (*registry.Version, 
 		return nil, fmt.Errorf("no model is stored in %s", dir)
 	}
 	v, err := r.Version(a.Name, a.Version)
+	if errors.Is(err, store.ErrNotFound) && a.Version == "" {
+		return nil, fmt.Errorf("there is no model %q in %s; foretick models list shows those there are", a.Name, dir)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("there is no version %q of a model %q in %s; foretick models list shows those there are", a.Version, a.Name, dir)
 	}
@@ -162,7 +174,7 @@ func (c *modelsExportCmd) Run(t *terminal) error {
 	if c.Out == "" {
 		c.Out = v.Name + "-" + v.ID + ".safetensors"
 	}
-	if err := os.WriteFile(c.Out, b, 0o644); err != nil {
+	if err := writeOut(t, c.Out, func(w io.Writer) error { _, err := w.Write(b); return err }); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(t.stdout, "%s: %s %s, %d bytes\n", c.Out, v.Name, v.ID, len(b))
@@ -176,21 +188,33 @@ type modelsDeleteCmd struct {
 }
 
 func (c *modelsDeleteCmd) Run(t *terminal) (err error) {
-	r, closed, err := app.WriteRegistry(t.ctx, c.Data)
-	if err != nil {
-		return locked(err)
-	}
-	defer func() { err = errors.Join(err, closed()) }()
-	arg := versionArg{c.Name, c.Version}
-	v, err := arg.find(r, c.Data)
+	v, err := c.find(t)
 	if err != nil {
 		return err
 	}
+	r, closed, err := app.WriteRegistry(t.ctx, c.Data)
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("%w: Foretick runs on this folder; stop it, or send it DELETE /v1/versions/%s/%s", err, v.Name, v.ID)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closed()) }()
 	if err := r.Delete(t.ctx, v.Name, v.ID); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(t.stdout, "%s %s is deleted\n", v.Name, v.ID)
 	return err
+}
+
+// find looks beside a running Foretick, and creates nothing where there is nothing.
+func (c *modelsDeleteCmd) find(t *terminal) (*registry.Version, error) {
+	r, closed, err := app.ReadRegistry(t.ctx, c.Data)
+	if err != nil {
+		return nil, err
+	}
+	defer closed()
+	return (&versionArg{c.Name, c.Version}).find(r, c.Data)
 }
 
 // locked says what to do when Foretick runs on the folder.
@@ -214,12 +238,35 @@ type modelsImportCmd struct {
 	Key         string `env:"FORETICK_API_KEY" hidden:""`
 }
 
-func (c *modelsImportCmd) Run(t *terminal) (err error) {
-	if c.File == "" && c.Name == "" {
+// check reports flags that do not go together.
+func (c *modelsImportCmd) check() error {
+	parts := []struct{ flag, value string }{{"--pth", c.Pth}, {"--safetensors", c.Safetensors}, {"--hyper", c.Hyper}, {"--x-scaler", c.XScaler}, {"--y-scaler", c.YScaler}}
+	if c.File != "" {
+		for _, p := range parts {
+			if p.value != "" {
+				return usage("--file holds a whole version; leave out %s", p.flag)
+			}
+		}
+		return nil
+	}
+	switch {
+	case c.Pth == "" && c.Safetensors == "":
+		return usage("give the weights: --pth or --safetensors, or --file for a version that foretick models export wrote")
+	case c.Pth != "" && c.Safetensors != "":
+		return usage("--pth and --safetensors are both weights; give one of them")
+	case c.XScaler == "":
+		return usage("--x-scaler is missing: the scaler of the prices, without which the network reads nonsense")
+	case c.YScaler == "":
+		return usage("--y-scaler is missing: the scaler of the answer, without which the answer is no price")
+	case c.Name == "":
 		return usage("--name is missing: what shall the model be called?")
 	}
-	if (c.Pth != "") == (c.Safetensors != "") && c.File == "" {
-		return usage("give the weights, either --pth or --safetensors, or --file")
+	return nil
+}
+
+func (c *modelsImportCmd) Run(t *terminal) (err error) {
+	if err := c.check(); err != nil {
+		return err
 	}
 	name, a, source, err := app.ImportModel(app.ImportFiles{Version: c.File, Torch: c.Pth, Safetensors: c.Safetensors, Hyper: c.Hyper, X: c.XScaler, Y: c.YScaler})
 	if err != nil {
@@ -231,6 +278,9 @@ func (c *modelsImportCmd) Run(t *terminal) (err error) {
 	if c.Host != "" {
 		return c.send(t, name, a, source)
 	}
+	if _, err := app.NamedVersions(t.ctx, c.Data, name, registry.Kind(a)); err != nil {
+		return badName(err)
+	}
 	r, closed, err := app.WriteRegistry(t.ctx, c.Data)
 	if err != nil {
 		return locked(err)
@@ -238,17 +288,31 @@ func (c *modelsImportCmd) Run(t *terminal) (err error) {
 	defer func() { err = errors.Join(err, closed()) }()
 	v, _, err := r.Put(t.ctx, name, a, source)
 	if err != nil {
-		return err
+		return badName(app.InWords(err))
 	}
 	return c.say(t, v.Name, v.ID, v.Artifact)
 }
 
-func (c *modelsImportCmd) say(t *terminal, name, id string, a neural.Artifact) error {
-	text := ""
-	if p, ok := a.(*neural.PriceModel); ok {
-		text = fmt.Sprintf(": %v, reads %d prices", p.Shape(), p.Lookback())
+// badName makes a name that cannot be taken wrong usage.
+func badName(err error) error {
+	if errors.Is(err, registry.ErrName) {
+		return usage("--name %s", strings.TrimPrefix(err.Error(), "the name "))
 	}
-	_, err := fmt.Fprintf(t.stdout, "%s %s is stored%s. It joins the default race; foretick predict --model %s asks it.\n", name, id, text, name)
+	return err
+}
+
+func (c *modelsImportCmd) say(t *terminal, name, id string, a neural.Artifact) error {
+	what, next := "", ""
+	switch m := a.(type) {
+	case *neural.PriceModel:
+		what = fmt.Sprintf("%v, reads %s", m.Shape(), count(m.Lookback(), "price"))
+		next = "foretick predict --model " + name + " asks it"
+	case *neural.Trained:
+		about := m.About()
+		what = fmt.Sprintf("%s, forecasts %s bars from %s on", networks(m), about.Interval, about.Since.Std().Format(time.DateOnly))
+		next = "foretick backtest --models " + name + " walks it"
+	}
+	_, err := fmt.Fprintf(t.stdout, "%s %s is stored: %s. It joins the default race; %s.\n", name, id, what, next)
 	return err
 }
 

@@ -8,7 +8,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/term"
@@ -33,7 +34,7 @@ type trainCmd struct {
 	Data       string   `default:"data" type:"path" help:"Folder that holds the stored series and takes the version."`
 	Until      string   `default:"" help:"Leave out bars that end later (RFC 3339 or date). The version may forecast from the end of the newest bar that it has seen on."`
 	Each       string   `default:"" enum:"year," help:"year: train a version for the beginning of every year of --from to --until, each on what was known by then, so that a backtest over those years finds one that has not seen them."`
-	From       string   `default:"" help:"First year of --each."`
+	From       string   `default:"" help:"First year of --each, such as 2020."`
 	Units      int      `default:"${units}" help:"Units of a layer."`
 	Layers     int      `default:"${layers}" help:"Layers."`
 	Steps      int      `default:"${steps}" help:"Bars that the network reads for a forecast."`
@@ -47,7 +48,7 @@ type trainCmd struct {
 	Validation float64  `default:"${validation}" help:"Share of the bars, the newest, that decides when to stop."`
 	Seed       uint64   `default:"${seed}" help:"Seed of all randomness. The same seed gives the same version on the same machine."`
 	Jobs       int      `default:"0" help:"Goroutines; 0: one a processor. The version does not depend on it."`
-	Checkpoint string   `default:"" placeholder:"FILE" help:"File that the training is resumed from and saved to after every epoch. Default: train-NAME.checkpoint in the data folder."`
+	Checkpoint string   `default:"" placeholder:"FILE" help:"File that the training is resumed from and saved to after every epoch. Default: train-NAME.checkpoint in the data folder. With --each the year is appended."`
 	Fresh      bool     `help:"Begin anew where there is a checkpoint."`
 	Out        string   `default:"" placeholder:"FILE" help:"Write the version to a safetensors file instead of storing it; - is standard output."`
 }
@@ -69,7 +70,7 @@ func (c *trainCmd) options() (neural.Options, error) {
 		o.Ensemble = o.Restarts
 	}
 	if err := o.Validate(); err != nil {
-		return o, usage("%s", strings.TrimPrefix(err.Error(), neural.ErrShape.Error()+": "))
+		return o, usage("%w", app.InWords(err))
 	}
 	return o, nil
 }
@@ -86,36 +87,84 @@ func (c *trainCmd) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
+	// A name that cannot be taken must not cost a training.
+	there, err := app.NamedVersions(t.ctx, c.Data, c.Name, registry.KindDistribution)
+	if err != nil {
+		return badName(err)
+	}
 	inputs, err := c.inputs(t)
 	if err != nil {
 		return err
 	}
+	before := market.Time(math.MinInt64)
 	for _, until := range untils {
-		if err := c.train(t, inputs, o, until); err != nil {
+		samples, err := app.Samples(t.ctx, inputs, until)
+		if err != nil {
+			return err
+		}
+		if c.Each != "" {
+			if samples.Until() == before {
+				fmt.Fprintf(t.stderr, "%s: no bar is newer than those of the version before\n", day(until))
+				continue
+			}
+			before = samples.Until()
+			if v := same(there, samples, o); v != nil && !c.Fresh {
+				fmt.Fprintf(t.stderr, "%s: version %s is stored already; --fresh trains it again\n", day(until), v.ID)
+				continue
+			}
+		}
+		if err := c.train(t, samples, o, until); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// untils are the times by which versions have seen what they learn from.
-func (c *trainCmd) untils() ([]market.Time, error) {
-	var until market.Time
-	var err error
-	if c.Until != "" {
-		if until, err = market.ParseTime(c.Until); err != nil {
-			return nil, usage("--until: %w", err)
+// same finds the version that the same training has given before: training one again, after a
+// run over many years was stopped, would give it again.
+func same(there []*registry.Version, s *neural.Samples, o neural.Options) *registry.Version {
+	o.Workers = 0
+	for _, v := range there {
+		if a, ok := v.Artifact.(*neural.Trained); ok {
+			about := a.About()
+			if about.Options == o && about.Until == s.Until() && about.Rows == s.Len() && slices.Equal(about.Series, s.Series()) {
+				return v
+			}
 		}
 	}
+	return nil
+}
+
+func day(t market.Time) string { return t.Std().Format(time.DateOnly) }
+
+// untils are the times by which versions have seen what they learn from.
+func (c *trainCmd) untils() ([]market.Time, error) {
 	if c.Each == "" {
+		switch {
+		case c.From != "":
+			return nil, usage("--from belongs to --each year; a single version learns from all bars up to --until")
+		case c.Until == "":
+			return []market.Time{0}, nil
+		}
+		until, err := market.ParseTime(c.Until)
+		if err != nil {
+			return nil, usage("--until: %w", err)
+		}
 		return []market.Time{until}, nil
 	}
-	if c.From == "" || c.Until == "" {
-		return nil, usage("--each year needs --from and --until")
+	switch {
+	case c.From == "" || c.Until == "":
+		return nil, usage("--each year needs the years: --from and --until")
+	case c.Out != "":
+		return nil, usage("--out takes one version, --each year trains several; foretick models export writes each of them")
 	}
-	from, err := market.ParseTime(c.From)
+	from, err := yearOrTime(c.From)
 	if err != nil {
 		return nil, usage("--from: %w", err)
+	}
+	until, err := yearOrTime(c.Until)
+	if err != nil {
+		return nil, usage("--until: %w", err)
 	}
 	var list []market.Time
 	for y := from.Std().Year(); ; y++ {
@@ -131,6 +180,14 @@ func (c *trainCmd) untils() ([]market.Time, error) {
 		return nil, usage("no year begins between %s and %s", c.From, c.Until)
 	}
 	return list, nil
+}
+
+// yearOrTime reads a year as its beginning.
+func yearOrTime(s string) (market.Time, error) {
+	if t, err := time.Parse("2006", s); err == nil {
+		return market.TimeOf(t), nil
+	}
+	return market.ParseTime(s)
 }
 
 func (c *trainCmd) inputs(t *terminal) ([]backtest.Input, error) {
@@ -150,26 +207,32 @@ func (c *trainCmd) inputs(t *terminal) ([]backtest.Input, error) {
 }
 
 // train makes one version.
-func (c *trainCmd) train(t *terminal, inputs []backtest.Input, o neural.Options, until market.Time) error {
-	samples, err := app.Samples(t.ctx, inputs, until)
-	if err != nil {
-		return err
-	}
+func (c *trainCmd) train(t *terminal, samples *neural.Samples, o neural.Options, until market.Time) error {
 	trainer, err := neural.NewTrainer(samples, o)
+	if errors.Is(err, neural.ErrSamples) && until != 0 {
+		hint := ""
+		if c.Each != "" {
+			hint = ": choose a later --from"
+		}
+		return fmt.Errorf("%w; no bars later than %s are learnt from%s", app.InWords(err), day(until), hint)
+	}
+	if err != nil {
+		return app.InWords(err)
+	}
+	path, err := c.resume(t, trainer, until)
 	if err != nil {
 		return err
 	}
-	path, err := c.resume(t, trainer)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(t.stderr, "%d bars of %d series up to %s: %v, %d restarts\n", samples.Len(), len(inputs), samples.Until(), o.Shape(), o.Restarts)
+	fmt.Fprintf(t.stderr, "%s of %d series up to %s: %s of %v\n", count(samples.Len(), "bar"), len(samples.Series()), samples.Until(), count(o.Restarts, "restart"), o.Shape())
 	p := newEpochs(t)
 	for !trainer.Done() {
 		point, err := trainer.Epoch(t.ctx)
 		if err != nil {
 			p.done()
-			return fmt.Errorf("stopped after %d epochs (%w); the same command goes on from %s", len(trainer.Curve()), err, path)
+			if n := len(trainer.Curve()); n > 0 {
+				return fmt.Errorf("stopped after %s; the same command goes on from %s", count(n, "epoch"), path)
+			}
+			return errors.New("stopped before the first epoch was done; there is nothing to go on from")
 		}
 		p.show(point, trainer.Progress())
 		if err := writeQuietly(path, trainer.Checkpoint()); err != nil {
@@ -178,11 +241,15 @@ func (c *trainCmd) train(t *terminal, inputs []backtest.Input, o neural.Options,
 	}
 	p.done()
 	v, err := trainer.Trained(t.ctx, 0)
+	if err != nil && t.ctx.Err() != nil {
+		return fmt.Errorf("stopped at the end of the training; the same command goes on from %s", path)
+	}
 	if err != nil {
-		return err
+		_ = os.Remove(path) // going on from here would end here again
+		return app.InWords(err)
 	}
 	if err := c.keep(t, v, trainer.Curve()); err != nil {
-		return fmt.Errorf("%w; what was learnt is in %s: run the same command again", err, path)
+		return fmt.Errorf("%w; what was learnt is in %s: run the same command again", app.InWords(err), path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -190,14 +257,34 @@ func (c *trainCmd) train(t *terminal, inputs []backtest.Input, o neural.Options,
 	return nil
 }
 
-// resume takes the trainer to where its checkpoint stands and returns the checkpoint's path.
-func (c *trainCmd) resume(t *terminal, trainer *neural.Trainer) (string, error) {
-	path := c.Checkpoint
+// count is a number of things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// checkpoint is the path of the file that a training is resumed from.
+func (c *trainCmd) checkpoint(until market.Time) (path string, err error) {
+	path = c.Checkpoint
 	if path == "" {
 		if err := os.MkdirAll(c.Data, 0o755); err != nil {
 			return "", err
 		}
 		path = filepath.Join(c.Data, "train-"+c.Name+".checkpoint")
+	}
+	if c.Each != "" {
+		path += "-" + strconv.Itoa(until.Std().Year())
+	}
+	return path, nil
+}
+
+// resume takes the trainer to where its checkpoint stands and returns the checkpoint's path.
+func (c *trainCmd) resume(t *terminal, trainer *neural.Trainer, until market.Time) (string, error) {
+	path, err := c.checkpoint(until)
+	if err != nil {
+		return "", err
 	}
 	b, err := os.ReadFile(path)
 	switch {
@@ -211,7 +298,7 @@ func (c *trainCmd) resume(t *terminal, trainer *neural.Trainer) (string, error) 
 	} else if err != nil {
 		return path, err
 	}
-	fmt.Fprintf(t.stderr, "going on from %s after %d epochs\n", path, len(trainer.Curve()))
+	fmt.Fprintf(t.stderr, "going on from %s after %s\n", path, count(len(trainer.Curve()), "epoch"))
 	return path, nil
 }
 
@@ -249,8 +336,8 @@ func (c *trainCmd) keep(t *terminal, v *neural.Trained, curve []neural.Point) er
 	if out == "-" {
 		return nil
 	}
-	fmt.Fprintf(t.stdout, "%s %s: %d of %v learnt from %d bars of %d series, validated from %s on, forecasts %s bars from %s on\n",
-		c.Name, v.ID(), v.Members(), v.Shape(), about.Rows, len(about.Series), about.Split.Std().Format(time.DateOnly), about.Interval, about.Since)
+	fmt.Fprintf(t.stdout, "%s %s: %s, learnt from %s of %d series, validated from %s on, forecasts %s bars from %s on\n",
+		c.Name, v.ID(), networks(v), count(about.Rows, "bar"), len(about.Series), day(about.Split), about.Interval, about.Since)
 	fmt.Fprintf(t.stdout, "validation loss %.4f; degrees of freedom %.1f to %.1f\n", about.Loss, about.Nu[len(about.Nu)-1], about.Nu[0])
 	drawCurve(t.stdout, curve)
 	_, err := fmt.Fprint(t.stdout, note)

@@ -1,11 +1,11 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -34,34 +34,66 @@ const maxImport = modelfile.MaxSize
 
 // ImportModel reads the files of a model. The errors wrap ErrImport.
 func ImportModel(f ImportFiles) (name string, a neural.Artifact, source string, err error) {
-	read := func(what, path string) []byte {
-		if err != nil {
-			return nil
-		}
-		var b []byte
-		if path == "" {
-			err = fmt.Errorf("%w: %s is missing", ErrImport, what)
-		} else if b, err = readBounded(path); err != nil {
-			err = fmt.Errorf("%w: %s: %w", ErrImport, what, err)
-		}
-		return b
-	}
 	if f.Version != "" {
-		b := read("the version", f.Version)
+		v, err := importVersion(f.Version)
 		if err != nil {
-			return "", nil, "", err
-		}
-		v, err := registry.Read(b)
-		if err != nil {
-			return "", nil, "", fmt.Errorf("%w: %s: %w", ErrImport, f.Version, err)
+			return "", nil, "", fmt.Errorf("%w: %w", ErrImport, InWords(err))
 		}
 		return v.Name, v.Artifact, v.Source, nil
 	}
-	path := cmp.Or(f.Torch, f.Safetensors)
-	weights := read("the file of weights (--pth or --safetensors)", path)
-	x, y := read("the scaler of the prices (--x-scaler)", f.X), read("the scaler of the answer (--y-scaler)", f.Y)
+	m, err := importPrice(&f)
 	if err != nil {
-		return "", nil, "", err
+		return "", nil, "", fmt.Errorf("%w: %w", ErrImport, InWords(err))
+	}
+	return "", m, "imported from " + base(cmp.Or(f.Torch, f.Safetensors)), nil
+}
+
+// importVersion reads a version that was exported.
+func importVersion(path string) (*registry.Version, error) {
+	b, err := readBounded("the version (--file)", path)
+	if err != nil {
+		return nil, err
+	}
+	v, err := registry.Read(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// importPrice reads weights and scalers.
+func importPrice(f *ImportFiles) (*neural.PriceModel, error) {
+	net, err := importNetwork(f)
+	if err != nil {
+		return nil, err
+	}
+	var x, y neural.Standard
+	for _, s := range []struct {
+		what, path string
+		to         *neural.Standard
+	}{{"the scaler of the prices (--x-scaler)", f.X, &x}, {"the scaler of the answer (--y-scaler)", f.Y, &y}} {
+		b, err := readBounded(s.what, s.path)
+		if err != nil {
+			return nil, err
+		}
+		scaler, err := modelfile.ReadScaler(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.path, err)
+		}
+		*s.to = neural.Standard(scaler)
+	}
+	if len(y.Mean) > 1 && len(x.Mean) == 1 {
+		return nil, fmt.Errorf("--x-scaler has one column and --y-scaler %d: are they swapped?", len(y.Mean))
+	}
+	return neural.NewPriceModel(net, x, y)
+}
+
+// importNetwork reads weights, and the hyper-parameters that they must agree with.
+func importNetwork(f *ImportFiles) (*neural.Network, error) {
+	path := cmp.Or(f.Torch, f.Safetensors)
+	weights, err := readBounded("the file of weights (--pth or --safetensors)", path)
+	if err != nil {
+		return nil, err
 	}
 	var tensors modelfile.Tensors
 	if f.Torch != "" {
@@ -70,55 +102,77 @@ func ImportModel(f ImportFiles) (name string, a neural.Artifact, source string, 
 		tensors, _, err = modelfile.ReadSafetensors(weights)
 	}
 	if err != nil {
-		return "", nil, "", fmt.Errorf("%w: %s: %w", ErrImport, path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	shape, named, err := recognise(tensors)
 	if err != nil {
-		return "", nil, "", fmt.Errorf("%w: %s: %w", ErrImport, path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if f.Hyper != "" {
-		b := read("the hyper-parameters", f.Hyper)
+		b, err := readBounded("the hyper-parameters (--hyper)", f.Hyper)
 		if err != nil {
-			return "", nil, "", err
+			return nil, err
 		}
 		h, err := modelfile.ReadHyper(b)
 		if err != nil {
-			return "", nil, "", fmt.Errorf("%w: %s: %w", ErrImport, f.Hyper, err)
+			return nil, fmt.Errorf("%s: %w", f.Hyper, err)
 		}
 		if h.Input != shape.Inputs || h.Hidden != shape.Units || h.Layers != shape.Layers {
-			return "", nil, "", fmt.Errorf("%w: %s says %d inputs and %d layers of %d units, the weights are those of %v", ErrImport, f.Hyper, h.Input, h.Layers, h.Hidden, shape)
+			return nil, fmt.Errorf("%s says input_size %d, hidden_size %d, num_stacked_layers %d; of the weights in %s they are %d, %d and %d: the files are not of one model",
+				f.Hyper, h.Input, h.Hidden, h.Layers, path, shape.Inputs, shape.Units, shape.Layers)
 		}
 	}
 	net, err := neural.FromTensors(shape, named)
 	if err != nil {
-		return "", nil, "", fmt.Errorf("%w: %s: %w", ErrImport, path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var scalers [2]neural.Standard
-	for i, b := range [][]byte{x, y} {
-		s, err := modelfile.ReadScaler(b)
-		if err != nil {
-			return "", nil, "", fmt.Errorf("%w: %s: %w", ErrImport, []string{f.X, f.Y}[i], err)
-		}
-		scalers[i] = neural.Standard(s)
-	}
-	m, err := neural.NewPriceModel(net, scalers[0], scalers[1])
-	if err != nil {
-		return "", nil, "", fmt.Errorf("%w: %w", ErrImport, err)
-	}
-	return "", m, "imported from " + base(path), nil
+	return net, nil
 }
+
+// InWords is err without the names of packages, which are no help to who reads it.
+func InWords(err error) error {
+	if err == nil {
+		return nil
+	}
+	return plain{err}
+}
+
+type plain struct{ error }
+
+var packages = strings.NewReplacer(modelfile.ErrFormat.Error()+": ", "", registry.ErrFile.Error()+": ", "", registry.ErrName.Error(), "the name",
+	neural.ErrArtifact.Error()+": ", "", neural.ErrShape.Error()+": ", "", neural.ErrSamples.Error(), "there is nothing to learn from")
+
+func (p plain) Error() string { return packages.Replace(p.error.Error()) }
+func (p plain) Unwrap() error { return p.error }
 
 func base(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
 
-func readBounded(path string) ([]byte, error) {
+// readBounded reads a file of a model. It says what is not one whatever it should hold.
+func readBounded(what, path string) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("%s is missing", what)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if info.Size() > maxImport {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%d bytes are more than %d", info.Size(), maxImport)}
+		return nil, fmt.Errorf("%s: %s has %d bytes; at most %d MiB are read", what, path, info.Size(), maxImport>>20)
 	}
-	return os.ReadFile(path)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	head := bytes.ToLower(bytes.TrimLeft(b[:min(len(b), 200)], " \t\r\n"))
+	switch {
+	case len(head) == 0:
+		return nil, fmt.Errorf("%s: %s is empty", what, path)
+	case bytes.HasPrefix(head, []byte("<!doctype")), bytes.HasPrefix(head, []byte("<html")):
+		return nil, fmt.Errorf("%s: %s is a web page; its address leads to a page about the file, not to the file", what, path)
+	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
+		return nil, fmt.Errorf("%s: %s only names a file that Git LFS keeps; git lfs pull fetches it", what, path)
+	}
+	return b, nil
 }
 
 // recognise finds the network that tensors are of, under whatever names its author gave to

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/foretick/foretick/forecast/neural"
 	"github.com/foretick/foretick/internal/backtest"
@@ -62,14 +63,56 @@ func TrainedOn(v *neural.Trained) string {
 	return "trained on " + text
 }
 
+// nameable reports a name that a model of a kind cannot have. The error wraps
+// registry.ErrName.
+func nameable(r *registry.Registry, name, kind string) error {
+	if err := r.CheckName(name); err != nil {
+		return err
+	}
+	if v, err := r.Version(name, ""); err == nil && registry.Kind(v.Artifact) != kind {
+		return fmt.Errorf("%w %q: it belongs to a model of kind %s, this one is of kind %s; choose another", registry.ErrName, name, registry.Kind(v.Artifact), kind)
+	}
+	return nil
+}
+
+// NamedVersions checks that a model of a kind may be called so in a data folder, and lists
+// the versions that it has there, before work is put into another. Without a database there
+// are none. The error wraps registry.ErrName.
+func NamedVersions(ctx context.Context, dir, name, kind string) ([]*registry.Version, error) {
+	r, closed, err := ReadRegistry(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer closed()
+	if r == nil {
+		if r, err = openRegistry(ctx, noDocuments{}, Deps{Now: time.Now}, nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := nameable(r, name, kind); err != nil {
+		return nil, InWords(err)
+	}
+	var list []*registry.Version
+	for _, v := range r.Versions() {
+		if v.Name == name {
+			list = append(list, v)
+		}
+	}
+	return list, nil
+}
+
+// noDocuments is what a data folder without a database holds.
+type noDocuments struct{ store.DocumentStore }
+
+func (noDocuments) Documents(context.Context, string) ([]store.DocumentRecord, error) {
+	return nil, nil
+}
+
 // newTrainings is what trains networks in the background.
 func (a *App) newTrainings(ctx context.Context) (err error) {
 	check := func(ctx context.Context, o *training.Plan) error {
-		if err := a.registry.CheckName(o.Name); err != nil {
+		if err := nameable(a.registry, o.Name, registry.KindDistribution); err != nil {
 			return fmt.Errorf("%w: %w", training.ErrOrder, err)
-		}
-		if v, err := a.registry.Version(o.Name, ""); err == nil && registry.Kind(v.Artifact) != registry.KindDistribution {
-			return fmt.Errorf("%w: %q is an imported price model; choose another name", training.ErrOrder, o.Name)
 		}
 		known, err := a.store.Series(ctx)
 		if err != nil {
