@@ -146,7 +146,7 @@ function End({ r, x, y, high }: { r: Restart; x(e: number): number; y(v: number)
   const last = r.points[r.points.length - 1];
   if (last === undefined) return null;
   return (
-    <text class="value" x={x(last.epoch) + 5} y={y(Math.min(last.valid, high)) + 4}>
+    <text class="value" x={x(last.epoch) + (last === r.best ? 8 : 5)} y={y(Math.min(last.valid, high)) + 4}>
       {r.n}
     </text>
   );

@@ -24,14 +24,21 @@ export default function Models({ app }: { app: App }) {
       form.current?.querySelector<HTMLElement>("summary")?.focus();
     });
   };
+  const found = useRef<HTMLDivElement>(null);
+  const [id] = app.view.value.ids;
+  // What was chosen further down is shown further up.
+  useEffect(() => {
+    if (id !== undefined && (found.current?.getBoundingClientRect().top ?? 0) < 0)
+      found.current?.scrollIntoView({ block: "start" });
+  }, [id]);
   return (
-    <div class="desk">
+    <div class="desk models">
       <div class="side" ref={form}>
         <Train app={app} desk={desk} shown={training} show={setTraining} />
         <Trainings app={app} desk={desk} />
         <Bring app={app} desk={desk} />
       </div>
-      <div class="found">
+      <div class="found" ref={found}>
         {desk.problem.value !== null && (
           <p class="strip bad" role="alert">
             <b>{desk.problem.value.title}.</b> {desk.problem.value.message} {desk.problem.value.advice}

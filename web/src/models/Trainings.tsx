@@ -4,9 +4,9 @@ import { age, moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
 import { active } from "../state/follow.ts";
 import { Ask } from "../ui/Ask.tsx";
+import { GoModel } from "../ui/Go.tsx";
 import { Curve } from "./Curve.tsx";
 import type { Desk } from "./desk.ts";
-import { Go } from "./Go.tsx";
 import { Settings } from "./Version.tsx";
 import { addressOf, brief, endOf, left, leftWords, plain, progress, simulated } from "./words.ts";
 
@@ -16,7 +16,7 @@ export function Trainings({ app, desk }: { app: App; desk: Desk }) {
   return (
     <section class="panel jobs" aria-labelledby="jobs-title">
       <h2 id="jobs-title">
-        Trainings <small>{list === null ? "" : `${list.length}, newest first`}</small>
+        Trainings <small>{list === null || list.length === 0 ? "" : `${list.length}, newest first`}</small>
       </h2>
       {list === null ? (
         <p class="muted">{desk.problem.value === null ? "Loading…" : "Not known yet."}</p>
@@ -38,9 +38,9 @@ function Row({ app, desk, t }: { app: App; desk: Desk; t: Training }) {
   return (
     <li class={app.view.value.ids[0] === t.id ? "chosen" : ""} data-job={t.id} data-state={t.state}>
       <div>
-        <Go app={app} id={t.id}>
+        <GoModel app={app} id={t.id}>
           {t.plan.name}
-        </Go>{" "}
+        </GoModel>{" "}
         on {seriesNames(t.plan.series, known)}{" "}
         {t.plan.series.some(id => simulated(id, known)) && <span class="sim">simulated</span>}
         <p class={`job-state ${t.state}`}>
@@ -53,9 +53,9 @@ function Row({ app, desk, t }: { app: App; desk: Desk; t: Training }) {
         {t.state === "failed" && <p class="muted">{plain(t.error ?? "")}</p>}
         {t.version && (
           <p>
-            <Go app={app} id={addressOf({ name: t.plan.name, id: t.version })}>
+            <GoModel app={app} id={addressOf({ name: t.plan.name, id: t.version })}>
               Open version {brief(t.version)}
-            </Go>
+            </GoModel>
           </p>
         )}
       </div>
@@ -72,7 +72,7 @@ function Bar({ t }: { t: Training }) {
 /** One training: what was ordered, how far it is, how it learns. */
 export function TrainingPanel({ app, desk, training: t }: { app: App; desk: Desk; training: Training }) {
   const known = app.seriesList.value;
-  const end = endOf(t.plan.until);
+  const end = endOf(t);
   return (
     <section class="panel training" aria-labelledby="training-title" data-job={t.id} data-state={t.state}>
       <div class="head">
@@ -83,9 +83,9 @@ export function TrainingPanel({ app, desk, training: t }: { app: App; desk: Desk
         </h2>
         <div class="buttons">
           {t.version && (
-            <Go app={app} id={addressOf({ name: t.plan.name, id: t.version })}>
+            <GoModel app={app} class="button" id={addressOf({ name: t.plan.name, id: t.version })}>
               Open its version
-            </Go>
+            </GoModel>
           )}
           <Drop app={app} desk={desk} t={t} />
         </div>
@@ -117,7 +117,9 @@ export function TrainingPanel({ app, desk, training: t }: { app: App; desk: Desk
       )}
       {t.state === "cancelled" && <p>It was cancelled before it was done. No version came out of it.</p>}
       {t.curve.length > 0 && <Curve curve={t.curve} live={active(t)} />}
-      <Settings o={t.plan.options} />
+      <div class="split alone">
+        <Settings o={t.plan.options} />
+      </div>
     </section>
   );
 }

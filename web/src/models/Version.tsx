@@ -4,8 +4,8 @@ import type { Options, Version, VersionDetail } from "../api/types.ts";
 import { count, share } from "../format/number.ts";
 import { moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
-import { formatView } from "../state/url.ts";
 import { Ask } from "../ui/Ask.tsx";
+import { Go } from "../ui/Go.tsx";
 import { Save } from "../ui/Save.tsx";
 import { Curve } from "./Curve.tsx";
 import type { Desk } from "./desk.ts";
@@ -59,18 +59,14 @@ export function VersionPanel({ app, desk, version: v }: { app: App; desk: Desk; 
         {made && " It learnt from simulated prices: no real market stands behind them."}
       </p>
       <Races app={app} v={v} />
-      <div class="split">
+      {detail === undefined && <p class="muted">Loading…</p>}
+      {detail instanceof ApiError && <p class="problem">{detail.message}</p>}
+      {trained !== null && <Curve curve={trained.curve} />}
+      <div class={trained === null ? "split alone" : "split"}>
         <Facts v={v} trained={trained} />
         {trained !== null && <Settings o={trained.options} />}
       </div>
-      {detail === undefined && <p class="muted">Loading…</p>}
-      {detail instanceof ApiError && <p class="problem">{detail.message}</p>}
-      {trained !== null && (
-        <>
-          <Curve curve={trained.curve} />
-          <Learnt app={app} series={trained.series} />
-        </>
-      )}
+      {trained !== null && <Learnt app={app} series={trained.series} />}
     </section>
   );
 }
@@ -96,27 +92,18 @@ function Since({ v }: { v: Version }) {
 
 /** Where it is in the race, with the way there. */
 function Races({ app, v }: { app: App; v: Version }) {
-  const list = app.seriesList.value.filter(s => s.models.some(m => m.name === v.name));
+  const list = app.seriesList.value.filter(
+    s => s.models.some(m => m.name === v.name) && (v.interval === undefined || v.interval === s.interval),
+  );
   if (list.length === 0) return <p class="muted">No series has {v.name} in its race now.</p>;
   return (
     <p class="races">
       <span class="muted">{v.name} is in the race of</span>{" "}
-      {list.map(s => {
-        const to = { page: "live" as const, ids: [], series: s.id, model: v.name, horizon: 1 };
-        return (
-          <a
-            key={s.id}
-            href={formatView({ ...app.view.value, ...to })}
-            onClick={e => {
-              if (e.ctrlKey || e.metaKey || e.shiftKey) return;
-              e.preventDefault();
-              app.look(to);
-            }}
-          >
-            {s.instrument.symbol} {s.interval}
-          </a>
-        );
-      })}
+      {list.map(s => (
+        <Go key={s.id} app={app} to={{ page: "live", ids: [], series: s.id, model: v.name, horizon: 1 }}>
+          {s.instrument.symbol} {s.interval}
+        </Go>
+      ))}
     </p>
   );
 }
@@ -148,7 +135,7 @@ function Facts({ v, trained }: { v: Version; trained: VersionDetail["trained"] }
         {trained !== null && <Fact name="Validated from" value={at(trained.split, "–")} />}
         <Fact name="Has seen until" value={at(v.until, "not known")} />
         <Fact name="Validation loss" value={loss(v.loss)} />
-        {trained !== null && <Fact name="Location believed" value={<Believed list={trained.location} />} />}
+        {trained !== null && <Fact name="Location" value={<Believed list={trained.location} />} />}
         <Fact name="Source" value={v.source} />
         <Fact name="Created" value={at(v.created, "–")} />
         <Fact name="File" value={bytes(v.bytes)} />
@@ -163,7 +150,9 @@ function Believed({ list }: { list: readonly number[] }) {
   const none = list.every(x => x === 0);
   return (
     <span title="Share of the networks' locations that is believed, one for 1, 2, 5, 10 and 20 bars ahead: 0 unless the validation bars showed beyond doubt that they help.">
-      {none ? "none: it says how wide, not whereto" : list.map(x => share(x, 0)).join(", ")}
+      {none
+        ? "not believed: it says how wide, not where to"
+        : `believed to ${list.map(x => share(x, 0)).join(", ")}`}
     </span>
   );
 }

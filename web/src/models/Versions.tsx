@@ -1,8 +1,8 @@
 import type { Version } from "../api/types.ts";
 import { moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
+import { GoModel } from "../ui/Go.tsx";
 import type { Desk } from "./desk.ts";
-import { Go } from "./Go.tsx";
 import {
   addressOf,
   brief,
@@ -105,9 +105,9 @@ function Row({ app, v, chosen }: { app: App; v: Version; chosen: boolean }) {
   return (
     <tr class={chosen ? "chosen" : ""} data-version={addressOf(v)}>
       <th scope="row" class="text">
-        <Go app={app} id={addressOf(v)} title={v.id}>
+        <GoModel app={app} id={addressOf(v)} title={v.id}>
           <span class="hash">{brief(v.id)}</span>
-        </Go>
+        </GoModel>
         <When at={v.created} />
       </th>
       <td class="text">

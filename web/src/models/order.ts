@@ -128,7 +128,7 @@ export function place(e: ApiError): Wrong {
   if (Object.keys(wrong).length > 0) return wrong;
   const message = plain(e.message);
   if (e.status !== 422) return { form: e.status === 403 ? `${message}. ${e.advice}` : message };
-  // "steps 1; choose 2 to 1000" and "bad name "X": write ..." name their field.
-  const first = /^(\w+) \S+; choose /.exec(message)?.[1] ?? (/^bad name /.test(message) ? "name" : "");
+  // "steps 1; choose 2 to 1000" begins with its field; what is about a name says so.
+  const first = /^(\w+) \S+; choose /.exec(message)?.[1] ?? (/\bname\b/.test(message) ? "name" : "");
   return isField(first) ? { [first]: message } : { form: message };
 }

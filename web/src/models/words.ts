@@ -50,8 +50,11 @@ export const simulated = (id: string, known: readonly Series[]): boolean =>
 export const fromSimulated = (v: Version, known: readonly Series[]): boolean =>
   known.some(s => s.instrument.simulated && v.source.includes(s.id)) || /\bsim:/.test(v.source);
 
-/** When a plan ends; null when it takes all bars. */
-export const endOf = (until: string): number | null => (ms(until) > 0 ? ms(until) : null);
+/** When the bars of a training end; null when it takes all that there were as it was ordered. */
+export function endOf(t: Pick<Training, "created" | "plan">): number | null {
+  const until = ms(t.plan.until);
+  return until > 0 && until < ms(t.created) - 1000 ? until : null;
+}
 
 /** How far a training has come, in words. */
 export function progress(t: Training, before: number): string {

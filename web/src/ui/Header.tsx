@@ -1,9 +1,16 @@
 import { age, moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
-import { formatView, type PageName, type Theme } from "../state/url.ts";
+import type { PageName, Theme } from "../state/url.ts";
+import { Go } from "./Go.tsx";
 import { Mark } from "./Mark.tsx";
 import { championFirst } from "./Models.tsx";
 import { Segments, Select } from "./Picker.tsx";
+
+const PAGES: [PageName, string][] = [
+  ["live", "Live"],
+  ["backtests", "Backtests"],
+  ["models", "Models"],
+];
 
 /** What is looked at, and how the page stands to its data. */
 export function Header({ app }: { app: App }) {
@@ -16,15 +23,16 @@ export function Header({ app }: { app: App }) {
         <span>Foretick</span>
       </a>
       <nav class="pages" aria-label="Pages">
-        <Go app={app} page="live">
-          Live
-        </Go>
-        <Go app={app} page="backtests">
-          Backtests
-        </Go>
-        <Go app={app} page="models">
-          Models
-        </Go>
+        {PAGES.map(([page, name]) => (
+          <Go
+            key={page}
+            app={app}
+            to={{ page, ids: [] }}
+            current={app.view.value.page === page ? "page" : undefined}
+          >
+            {name}
+          </Go>
+        ))}
       </nav>
       {series !== null && (
         <>
@@ -60,25 +68,6 @@ export function Header({ app }: { app: App }) {
         />
       </div>
     </header>
-  );
-}
-
-/** A link to a page of this dashboard; the stream and what is loaded stay. */
-function Go({ app, page, children }: { app: App; page: PageName; children: string }) {
-  const view = app.view.value;
-  const to = { page, ids: [] };
-  return (
-    <a
-      href={formatView({ ...view, ...to }) || "/"}
-      aria-current={view.page === page ? "page" : undefined}
-      onClick={e => {
-        if (e.ctrlKey || e.metaKey || e.shiftKey) return;
-        e.preventDefault();
-        app.look(to);
-      }}
-    >
-      {children}
-    </a>
   );
 }
 

@@ -3,6 +3,7 @@ import type { Model, Series, WindowName } from "../api/types.ts";
 import { count, fixed, metric, share, signedShare, size } from "../format/number.ts";
 import type { App } from "../state/app.ts";
 import { windowName } from "./Accuracy.tsx";
+import { GoModel } from "./Go.tsx";
 import { Select } from "./Picker.tsx";
 import { NAIVE, Words } from "./Verdict.tsx";
 
@@ -79,6 +80,16 @@ export function Models({ app, series }: { app: App; series: Series }) {
                       {m.model}
                     </button>
                     {m.champion && <span class="tag">champion</span>}
+                    {app.stored.value.has(m.model) && (
+                      <GoModel
+                        app={app}
+                        id={m.model}
+                        class="tag quiet"
+                        title="A stored model: what it is and how it learnt"
+                      >
+                        stored
+                      </GoModel>
+                    )}
                   </th>
                   <td class="text">
                     {m.model === NAIVE ? (
