@@ -2,7 +2,7 @@ import { useId, useMemo, useState } from "preact/hooks";
 import type { Epoch } from "../api/types.ts";
 import { count, fixed } from "../format/number.ts";
 import { type Box, Figure, Rules, scale, ticks } from "../plot/Figure.tsx";
-import { bestOf, decimals, frame, line, type Restart, restarts } from "./curve.ts";
+import { bestOf, decimals, frame, labels, line, type Restart, restarts } from "./curve.ts";
 import { loss, several } from "./words.ts";
 
 interface Props {
@@ -29,7 +29,7 @@ export function Curve({ curve, live }: Props) {
         desc={`${several(list.length, "network")}, ${several(curve.length, "epoch")}. ${kept}`}
         height={260}
         left={52}
-        right={16}
+        right={24}
         table={{
           head: ["Network, epoch", "Training", "Validation", "Rate", "Best so far"],
           rows: curve.map(p => [
@@ -126,7 +126,12 @@ function Lines({ box, curve, list, best, at, look }: LinesProps) {
             />
           ),
       )}
-      {list.length > 1 && list.map(r => <End key={r.n} r={r} x={x} y={y} high={f.high} />)}
+      {list.length > 1 &&
+        labels(list, best, x, v => y(Math.min(v, f.high))).map(l => (
+          <text key={l.n} class="value" x={l.x} y={l.y}>
+            {l.n}
+          </text>
+        ))}
       {at !== null && <line class="at" x1={x(at)} x2={x(at)} y1={box.top} y2={box.bottom} />}
       <rect
         class="catch"
@@ -138,16 +143,5 @@ function Lines({ box, curve, list, best, at, look }: LinesProps) {
         onPointerLeave={() => look(null)}
       />
     </>
-  );
-}
-
-/** The number of a network, where its line ends. */
-function End({ r, x, y, high }: { r: Restart; x(e: number): number; y(v: number): number; high: number }) {
-  const last = r.points[r.points.length - 1];
-  if (last === undefined) return null;
-  return (
-    <text class="value" x={x(last.epoch) + (last === r.best ? 8 : 5)} y={y(Math.min(last.valid, high)) + 4}>
-      {r.n}
-    </text>
   );
 }

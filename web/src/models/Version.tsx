@@ -11,6 +11,7 @@ import { Curve } from "./Curve.tsx";
 import type { Desk } from "./desk.ts";
 import {
   addressOf,
+  believed,
   brief,
   bytes,
   fromSimulated,
@@ -19,6 +20,8 @@ import {
   network,
   several,
   simulated,
+  stamp,
+  tallied,
 } from "./words.ts";
 
 /** One version: what it is, what it has seen, how it learnt. */
@@ -83,7 +86,7 @@ function Since({ v }: { v: Version }) {
   return (
     <>
       <b>
-        Forecasts from <time title={utc(ms(v.since))}>{moment(ms(v.since))}</time> on:
+        Forecasts from <time title={utc(ms(v.since))}>{stamp(v.since, v.interval)}</time> on:
       </b>{" "}
       what it has seen is not forecast.
     </>
@@ -109,8 +112,8 @@ function Races({ app, v }: { app: App; v: Version }) {
 }
 
 function Facts({ v, trained }: { v: Version; trained: VersionDetail["trained"] }) {
-  const at = (t: string | null | undefined, none: string) =>
-    t == null ? none : <time title={utc(ms(t))}>{moment(ms(t))}</time>;
+  const at = (t: string | null, none: string) =>
+    t === null ? none : <time title={utc(ms(t))}>{stamp(t, v.interval)}</time>;
   return (
     <section aria-labelledby="facts-title">
       <h3 id="facts-title">What it is</h3>
@@ -137,7 +140,7 @@ function Facts({ v, trained }: { v: Version; trained: VersionDetail["trained"] }
         <Fact name="Validation loss" value={loss(v.loss)} />
         {trained !== null && <Fact name="Location" value={<Believed list={trained.location} />} />}
         <Fact name="Source" value={v.source} />
-        <Fact name="Created" value={at(v.created, "–")} />
+        <Fact name="Created" value={<time title={utc(ms(v.created))}>{moment(ms(v.created))}</time>} />
         <Fact name="File" value={bytes(v.bytes)} />
         <Fact name="Version" value={<span class="hash">{v.id}</span>} />
       </dl>
@@ -147,12 +150,9 @@ function Facts({ v, trained }: { v: Version; trained: VersionDetail["trained"] }
 
 /** How much of the networks' own idea of where the price goes is believed. */
 function Believed({ list }: { list: readonly number[] }) {
-  const none = list.every(x => x === 0);
   return (
-    <span title="Share of the networks' locations that is believed, one for 1, 2, 5, 10 and 20 bars ahead: 0 unless the validation bars showed beyond doubt that they help.">
-      {none
-        ? "not believed: it says how wide, not where to"
-        : `believed to ${list.map(x => share(x, 0)).join(", ")}`}
+    <span title="Share of the networks' locations that is believed: 0 unless the validation bars showed beyond doubt that they help.">
+      {believed(list)}
     </span>
   );
 }
@@ -196,11 +196,13 @@ const SHOWN = 12;
 /** The series that it learnt from. */
 function Learnt({ app, series }: { app: App; series: readonly string[] }) {
   const known = app.seriesList.value;
-  const list = (ids: readonly string[]) => (
+  const all = tallied(series);
+  const list = (part: typeof all) => (
     <ul class="chips">
-      {ids.map(id => (
+      {part.map(([id, n]) => (
         <li key={id}>
-          {id} {simulated(id, known) && <span class="sim">simulated</span>}
+          {id} {n > 1 && <span class="muted">{n} files</span>}{" "}
+          {simulated(id, known) && <span class="sim">simulated</span>}
         </li>
       ))}
     </ul>
@@ -208,11 +210,11 @@ function Learnt({ app, series }: { app: App; series: readonly string[] }) {
   return (
     <section class="learnt" aria-labelledby="learnt-title">
       <h3 id="learnt-title">Learnt from</h3>
-      {list(series.slice(0, SHOWN))}
-      {series.length > SHOWN && (
+      {list(all.slice(0, SHOWN))}
+      {all.length > SHOWN && (
         <details>
-          <summary>{count(series.length - SHOWN)} more</summary>
-          {list(series.slice(SHOWN))}
+          <summary>{count(all.length - SHOWN)} more</summary>
+          {list(all.slice(SHOWN))}
         </details>
       )}
     </section>

@@ -6,6 +6,7 @@ import type { Desk } from "./desk.ts";
 import {
   addressOf,
   brief,
+  brieflyCounted,
   bytes,
   find,
   fromSimulated,
@@ -14,6 +15,7 @@ import {
   loss,
   network,
   several,
+  stamp,
 } from "./words.ts";
 
 interface Props {
@@ -119,8 +121,8 @@ function Row({ app, v, chosen }: { app: App; v: Version; chosen: boolean }) {
       </td>
       <td class="text">
         {network(v.network)}
-        <small>
-          {several(v.members, "network")}, {several(v.parameters, "parameter")}
+        <small title={several(v.parameters, "parameter")}>
+          {several(v.members, "network")}, {brieflyCounted(v.parameters, "parameter")}
         </small>
       </td>
       <td class="text">
@@ -134,10 +136,10 @@ function Row({ app, v, chosen }: { app: App; v: Version; chosen: boolean }) {
         )}
       </td>
       <td class="text">
-        <Day at={v.until} none="not known" />
+        <Day at={v.until} of={v.interval} none="not known" />
       </td>
       <td class="text">
-        <Day at={v.since} none="any bar" />
+        <Day at={v.since} of={v.interval} none="any bar" />
       </td>
       <td>{loss(v.loss)}</td>
       <td class="muted">{bytes(v.bytes)}</td>
@@ -156,13 +158,13 @@ function When({ at }: { at: string }) {
 }
 
 /** A date with its time below it. */
-function Day({ at, none }: { at: string | null; none: string }) {
+function Day({ at, of, none }: { at: string | null; of: string | undefined; none: string }) {
   if (at === null) return <span class="muted">{none}</span>;
-  const [day, time] = moment(ms(at)).split(", ") as [string, string];
+  const [day, time] = stamp(at, of).split(", ");
   return (
     <time dateTime={at} title={utc(ms(at))}>
       {day}
-      <small>{time}</small>
+      {time !== undefined && <small>{time}</small>}
     </time>
   );
 }

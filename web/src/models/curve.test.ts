@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { curve } from "../../dev/models.ts";
 import type { Epoch } from "../api/types.ts";
 import { reading } from "./Curve.tsx";
-import { bestOf, decimals, frame, line, restarts } from "./curve.ts";
+import { bestOf, decimals, frame, labels, line, restarts } from "./curve.ts";
 
 const epoch = (restart: number, n: number, train: number, valid: number, best = false): Epoch => ({
   restart,
@@ -81,6 +81,27 @@ describe("a learning curve", () => {
     [0, 2],
   ])("tells steps of %d apart with %i decimals", (step, want) => {
     expect(decimals(step)).toBe(want);
+  });
+
+  it("numbers its lines where they end, the best for certain, and none over another", () => {
+    const list = restarts([
+      epoch(1, 9, 1, 1.5),
+      epoch(2, 9, 1, 1.49, true),
+      epoch(3, 9, 1, 1),
+      epoch(4, 2, 1, 1.5),
+    ]);
+    const at = labels(
+      list,
+      bestOf(list),
+      e => e * 10,
+      v => v * 100,
+    );
+    expect(at).toEqual([
+      { n: 2, x: 98, y: 153 },
+      { n: 3, x: 95, y: 104 },
+      { n: 4, x: 25, y: 154 },
+    ]);
+    expect(labels([], undefined, Number, Number)).toEqual([]);
   });
 
   it("is read in words at an epoch", () => {

@@ -89,4 +89,28 @@ export function line(
   return points.length === 1 ? `${path}h3` : path;
 }
 
+/** Where the number of a network stands: at the end of its line. */
+export interface Label {
+  n: number;
+  x: number;
+  y: number;
+}
+
+/** The numbers at the ends of lines, the best network's first; one that would cover another is left out. */
+export function labels(
+  list: readonly Restart[],
+  best: Restart | undefined,
+  x: (epoch: number) => number,
+  y: (loss: number) => number,
+): Label[] {
+  const kept: Label[] = [];
+  for (const r of best === undefined ? list : [best, ...list.filter(r => r !== best)]) {
+    const last = r.points[r.points.length - 1];
+    if (last === undefined || !Number.isFinite(last.valid)) continue;
+    const l = { n: r.n, x: x(last.epoch) + (last === r.best ? 8 : 5), y: y(last.valid) + 4 };
+    if (kept.every(k => Math.abs(k.x - l.x) > 16 || Math.abs(k.y - l.y) > 12)) kept.push(l);
+  }
+  return kept;
+}
+
 const round = (v: number): number => Math.round(v * 100) / 100;

@@ -1,6 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { curve, imported, training, version } from "../../dev/models.ts";
-import { bytes, endOf, find, grouped, left, leftWords, network, plain, progress, several } from "./words.ts";
+import {
+  believed,
+  brieflyCounted,
+  bytes,
+  endOf,
+  find,
+  grouped,
+  left,
+  leftWords,
+  network,
+  plain,
+  progress,
+  several,
+  stamp,
+  tallied,
+} from "./words.ts";
 
 describe("words", () => {
   it.each([
@@ -24,6 +39,34 @@ describe("words", () => {
     expect(several(1, "series", "series")).toBe("1 series");
     expect(several(1, "bar")).toBe("1 bar");
     expect(several(12_345, "bar")).toBe("12,345 bars");
+  });
+
+  it.each([
+    [5427, "5,427 parameters"],
+    [6_722_760, "6.72M parameters"],
+  ])("%d parameters are %s", (n, want) => {
+    expect(brieflyCounted(n, "parameter")).toBe(want);
+  });
+
+  it("gives bars of a day and more a date alone", () => {
+    expect(stamp("2015-01-01T00:00:00Z", "1d")).toBe("01 Jan 2015");
+    expect(stamp("2015-01-01T00:00:00Z", "1m")).toMatch(/:00:00$/);
+    expect(stamp("2015-01-01T00:00:00Z", undefined)).toMatch(/:00:00$/);
+  });
+
+  it.each([
+    [[0, 0, 0, 0, 0], "not believed: it says how wide, not where to"],
+    [[0, 0, 0, 0.25, 0], "believed to 25 % at 10 bars ahead, else not"],
+    [[1, 1, 1, 1, 1], /^believed to 100 % at 1 bar ahead, .* at 20 bars ahead$/],
+  ])("a location of %j is %s", (list, want) => {
+    expect(believed(list)).toMatch(want);
+  });
+
+  it("names a series once though several files are of it", () => {
+    expect(tallied(["a", "a", "b"])).toEqual([
+      ["a", 2],
+      ["b", 1],
+    ]);
   });
 
   it("groups versions by model in the server's order", () => {

@@ -1,6 +1,6 @@
 import type { Series, Training, Version } from "../api/types.ts";
-import { count, fixed } from "../format/number.ts";
-import { age, ms } from "../format/time.ts";
+import { count, fixed, share, volume } from "../format/number.ts";
+import { age, barTime, moment, ms } from "../format/time.ts";
 
 /** What a version gives. */
 export const kindName = (kind: Version["kind"]): string =>
@@ -13,6 +13,34 @@ export const network = (text: string): string =>
 /** "1 network" or "3 networks". */
 export const several = (n: number, one: string, many = `${one}s`): string =>
   `${count(n)} ${n === 1 ? one : many}`;
+
+/** A count that may be long: exact below 100,000. */
+export const brieflyCounted = (n: number, one: string): string =>
+  n < 100_000 ? several(n, one) : `${volume(n)} ${one}s`;
+
+/** When bars of an interval begin or end: a date alone where they last a day or longer. */
+export const stamp = (at: string, interval: string | undefined): string =>
+  /\d(d|w|mo|M|y)$/.test(interval ?? "") ? barTime(ms(at), 86_400, Number.NaN) : moment(ms(at));
+
+/** The bars ahead at which the networks' own locations are weighed. */
+const ANCHORS = [1, 2, 5, 10, 20];
+
+/** How far the networks' own idea of where the price goes is believed. */
+export function believed(location: readonly number[]): string {
+  const some = location.flatMap((v, i) =>
+    v > 0 ? [`${share(v, 0)} at ${several(ANCHORS[i] ?? 0, "bar")} ahead`] : [],
+  );
+  return some.length === 0
+    ? "not believed: it says how wide, not where to"
+    : `believed to ${some.join(", ")}${some.length < location.length ? ", else not" : ""}`;
+}
+
+/** Each of a list once, with how often it was there. */
+export function tallied(list: readonly string[]): [string, number][] {
+  const n = new Map<string, number>();
+  for (const s of list) n.set(s, (n.get(s) ?? 0) + 1);
+  return [...n];
+}
 
 /** A size in bytes: "37 kB". */
 export function bytes(n: number): string {
