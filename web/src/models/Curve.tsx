@@ -52,15 +52,22 @@ export function Curve({ curve, live }: Props) {
   );
 }
 
-/** The losses of all networks at an epoch, in words. */
+/** At most as many networks are read in words. */
+const READ = 3;
+
+/** The losses of the networks at an epoch, in words, the best network's first. */
 export function reading(list: readonly Restart[], epoch: number): string {
-  const parts = list.flatMap(r => {
+  const best = bestOf(list);
+  const sorted = best === undefined ? list : [best, ...list.filter(r => r !== best)];
+  const parts = sorted.flatMap(r => {
     const p = r.points.find(p => p.epoch === epoch);
     if (p === undefined) return [];
     const name = list.length > 1 ? `network ${r.n} ` : "";
     return [`${name}training ${loss(p.train)}, validation ${loss(p.valid)}`];
   });
-  return `Epoch ${count(epoch)}: ${parts.length === 0 ? "all networks had stopped" : parts.join("; ")}`;
+  const rest = parts.length - READ;
+  const words = parts.slice(0, READ).join("; ") + (rest > 0 ? `; and ${rest} more` : "");
+  return `Epoch ${count(epoch)}: ${words === "" ? "all networks had stopped" : words}`;
 }
 
 interface LinesProps {

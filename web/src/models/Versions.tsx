@@ -113,11 +113,8 @@ function Row({ app, v, chosen }: { app: App; v: Version; chosen: boolean }) {
         <When at={v.created} />
       </th>
       <td class="text">
-        {kindName(v.kind)}
-        <small title={v.source}>
-          {fromSimulated(v, app.seriesList.value) && <b class="sim">simulated</b>}
-          {v.source}
-        </small>
+        {kindName(v.kind)} {fromSimulated(v, app.seriesList.value) && <b class="sim">simulated</b>}
+        <small title={v.source}>{v.source}</small>
       </td>
       <td class="text">
         {network(v.network)}

@@ -112,6 +112,10 @@ describe("a learning curve", () => {
     expect(reading(two, 1)).toBe(
       "Epoch 1: network 1 training 1.5000, validation 1.4000; network 2 training 1.6000, validation 1.3000",
     );
+    const many = restarts([1, 2, 3, 4, 5].map(n => epoch(n, 1, 1, 2 - n / 10, true)));
+    expect(reading(many, 1)).toBe(
+      "Epoch 1: network 5 training 1.0000, validation 1.5000; network 1 training 1.0000, validation 1.9000; network 2 training 1.0000, validation 1.8000; and 2 more",
+    );
     expect(reading(two, 2)).toBe("Epoch 2: network 2 training 1.6000, validation 1.3000");
   });
 });

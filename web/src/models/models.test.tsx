@@ -103,14 +103,14 @@ describe("the list", () => {
       [...find(`#versions tr[data-version="${id}"]`).children].map(c => c.textContent ?? "");
     const lstm = cells("lstm/aaaa1111bbbb2222");
     expect(lstm[0]).toMatch(/^aaaa1111/);
-    expect(lstm[1]).toBe("distributionsimulatedtrained on sim:AMZN@1s");
+    expect(lstm[1]).toBe("distribution simulatedtrained on sim:AMZN@1s");
     expect(lstm[2]).toBe("lstm 1 × 16, 8 inputs3 networks, 5,427 parameters");
     expect(lstm[3]).toBe("1 series of 1s12,345 bars");
     expect(lstm[6]).toBe("1.3842");
     expect(lstm[7]).toBe("27 kB");
-    expect(cells("lstm/cccc3333dddd4444")[1]).toBe("distributiontrained on file:AMZN@1m");
+    expect(cells("lstm/cccc3333dddd4444")[1]).toBe("distribution trained on file:AMZN@1m");
     const original = cells("original/6c693fa55817b39f");
-    expect(original[1]).toBe("price modelimported from lstm_model.pth");
+    expect(original[1]).toBe("price model imported from lstm_model.pth");
     expect(original.slice(3, 7)).toEqual(["not known", "not known", "any bar", "–"]);
     // A name alone is its newest version.
     expect(find("#versions tr.chosen").dataset.version).toBe("lstm/aaaa1111bbbb2222");
