@@ -16,13 +16,17 @@ type Calendar interface {
 }
 
 // Always is the calendar of a market that never closes: every bar is followed by
-// the next one on the clock.
+// the next one on the clock. It implements Sessions, with one session from MinTime
+// to MaxTime.
 var Always Calendar = always{}
 
 type always struct{}
 
 func (always) Name() string                        { return "24x7" }
 func (always) NextBar(i Interval, start Time) Time { return i.End(start) }
+func (always) Session(Time) (open, close Time, ok bool) {
+	return MinTime, MaxTime, true
+}
 
 // Recorded returns the calendar of a recorded stretch of bars: the bar after one
 // of them is the next one that was recorded. Before and after the recording it is
