@@ -11,13 +11,14 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${FORETICK:-bin/foretick}
 seconds=${1:-8}
-rate=${RATE:-10000}
+rate=${RATE:-4000}
 golden=${FORETICK_SHARED:-../shared}/golden
 dir=$(mktemp -d)
 addr=127.0.0.1:18098
 pids=()
 stop() { for p in "${pids[@]}"; do kill "$p" 2>/dev/null || true; wait "$p" 2>/dev/null || true; done; pids=(); }
 trap 'stop; rm -rf "$dir"' EXIT
+go build -o "$dir" ./bench/predict/bare ./bench/predict/paced
 cat >"$dir/post.lua" <<'LUA'
 wrk.method = "POST"
 wrk.body = '{"prices":[120,121.4,126.9,128.0,127.8,129.1,130.1]}'
@@ -33,6 +34,7 @@ measure() { # name, pid
 			"$(awk '/50%/{print $2}' "$dir/out")" "$(awk '/99%/{print $2}' "$dir/out")" "$(grep Non-2xx "$dir/out" || true)"
 	done
 }
+paced() { "$dir/paced" -url "http://$addr/predict_next_price" -connections 8 -rate "$rate" -for "${seconds}s"; }
 resident() { echo "  resident: $(awk '/VmRSS/{print $2 / 1024 " MB"}' "/proc/$1/status")"; }
 
 # One thread a worker: four workers with as many threads as processors would only hinder each other.
@@ -47,14 +49,12 @@ for model in original ewma; do
 	"$bin" serve --addr $addr --data "$dir/data" --predict-model $model >/dev/null 2>&1 &
 	pids+=($!)
 	measure "foretick, model $model" $!
-	if [ $model = original ]; then
-		go run ./bench/predict/paced -url "http://$addr/predict_next_price" -connections 8 -rate "$rate" -for "${seconds}s"
-	fi
+	paced
 	resident "${pids[0]}"
 	stop
 done
 
-go build -o "$dir/bare" ./bench/predict/bare
 "$dir/bare" $addr &
 pids+=($!)
 measure "net/http that predicts nothing" $!
+paced
