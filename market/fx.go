@@ -12,6 +12,8 @@ import "time"
 // last two or three hours) and Friday's bar ends early.
 var FXWeek Sessions = fxWeek{}
 
+var fxTurn = at(17, 0)
+
 type fxWeek struct{}
 
 func (fxWeek) Name() string { return "fx-week" }
@@ -27,9 +29,9 @@ func fxSession(t Time) (open, close Time) {
 	d := newYorkDay(t)
 	sunday := d - day(d.weekday()-time.Sunday)
 	for {
-		close = newYork(sunday+5, at(17, 0))
+		close = newYorkMidnight(sunday+5) + fxTurn.micros()
 		if close > t {
-			return newYork(sunday, at(17, 0)), close
+			return newYorkMidnight(sunday) + fxTurn.micros(), close
 		}
 		sunday += 7
 	}

@@ -7,8 +7,16 @@ type day int
 
 const dayMicros = Time(24 * time.Hour / time.Microsecond)
 
+// dayOf returns the date of the d-th day of month; d may lie outside of the month.
+// It counts years from March, so that the leap day is the last of a year and the
+// months before it follow one pattern: 153 days every five months.
 func dayOf(year int, month time.Month, d int) day {
-	return day(time.Date(year, month, d, 0, 0, 0, 0, time.UTC).Unix() / (24 * 60 * 60))
+	y, m := year+4000, int(month)-int(time.March) // ten times 400 years, to stay positive
+	if m < 0 {
+		y, m = y-1, m+12
+	}
+	const marchFirst = 1_460_970 + 719_468 // ten times 400 years, and from 1 March of year 0 to 1970
+	return day(365*y + y/4 - y/100 + y/400 + (153*m+2)/5 + d - 1 - marchFirst)
 }
 
 func (d day) midnight() Time { return Time(d) * dayMicros }
@@ -51,12 +59,19 @@ func (y yearly) in(year int) day {
 	case y.day > 0:
 		return dayOf(year, y.month, y.day) + day(y.later)
 	case y.nth < 0:
-		end := dayOf(year, y.month+1, 0)
+		end := dayOf(year, y.month, daysIn(year, y.month))
 		return end - day((end.weekday()-y.weekday+7)%7) + day(y.later)
 	default:
 		first := dayOf(year, y.month, 1)
 		return first + day((y.weekday-first.weekday()+7)%7) + day(7*(y.nth-1)+y.later)
 	}
+}
+
+func daysIn(year int, month time.Month) int {
+	if month == time.December {
+		return 31
+	}
+	return int(dayOf(year, month+1, 1) - dayOf(year, month, 1))
 }
 
 // touches reports whether y's date, or the weekday next to it on which it is
@@ -132,11 +147,13 @@ type clock int
 
 func at(hour, minute int) clock { return clock(60*hour + minute) }
 
-// newYork returns the instant at which New York's clocks show c on d. c is 3:00 or
-// later: the hours before that happen never or twice on days when clocks move.
-func newYork(d day, c clock) Time {
-	wall := d.midnight() + Time(c)*(hourMicros/60)
-	return wall - newYorkOffset(wall-newYorkStandard)
+func (c clock) micros() Time { return Time(c) * (hourMicros / 60) }
+
+// newYorkMidnight returns the instant from which New York's clocks on d count from
+// 3:00 on: add the time of day. (On days when clocks move it is not the midnight
+// that happened; the hours before 3:00 happen never or twice on them.)
+func newYorkMidnight(d day) Time {
+	return d.midnight() - newYorkOffset(d.midnight()+12*hourMicros)
 }
 
 // newYorkDay returns New York's date at t by standard time. In summer it is still

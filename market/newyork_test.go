@@ -32,13 +32,32 @@ func TestNewYorkClock(t *testing.T) {
 	}
 	for d := dayOf(1970, time.January, 1); d < dayOf(2038, time.January, 1); d++ {
 		y, m, dom := d.civil()
+		if back := dayOf(y, m, dom); back != d {
+			t.Fatalf("%d-%d-%d is day %d, want %d", y, m, dom, back, d)
+		}
 		if got := d.weekday(); got != time.Date(y, m, dom, 0, 0, 0, 0, time.UTC).Weekday() {
 			t.Fatalf("%d-%d-%d is a %s", y, m, dom, got)
 		}
 		for _, c := range []clock{at(3, 0), at(9, 30), at(13, 0), at(17, 0), at(23, 59)} {
 			want := TimeOf(time.Date(y, m, dom, int(c)/60, int(c)%60, 0, 0, ny))
-			if got := newYork(d, c); got != want {
+			if got := newYorkMidnight(d) + c.micros(); got != want {
 				t.Fatalf("%d-%d-%d at %d min: %s, want %s", y, m, dom, c, got, want)
+			}
+		}
+	}
+}
+
+func TestDayOf(t *testing.T) {
+	for _, year := range []int{-4, 0, 1, 4, 100, 1582, 1600, 1899, 1900, 1969, 1970, 1972, 2000, 2023, 2024, 2100, 9999} {
+		for m := time.January; m <= time.December; m++ {
+			for _, d := range []int{-3, 0, 1, 28, 29, 31, 62} {
+				want := TimeOf(time.Date(year, m, d, 0, 0, 0, 0, time.UTC))
+				if got := dayOf(year, m, d).midnight(); got != want {
+					t.Errorf("%d-%d-%d: %s, want %s", year, m, d, got, want)
+				}
+			}
+			if got, want := daysIn(year, m), time.Date(year, m+1, 0, 0, 0, 0, 0, time.UTC).Day(); got != want {
+				t.Errorf("%d-%d has %d days, want %d", year, m, got, want)
 			}
 		}
 	}

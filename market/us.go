@@ -130,8 +130,9 @@ func (usEquities) Session(t Time) (open, close Time, ok bool) {
 func usSession(t Time) (open, close Time) {
 	for d := newYorkDay(t); ; d++ {
 		if c, ok := usCloseOn(d); ok {
-			if close = newYork(d, c); close > t {
-				return newYork(d, usOpen), close
+			midnight := newYorkMidnight(d)
+			if close = midnight + c.micros(); close > t {
+				return midnight + usOpen.micros(), close
 			}
 		}
 	}
