@@ -12,7 +12,9 @@
 // An [Interval] is the length of a bar. It is not a duration: a month has 28 to 31
 // days, and the bar after Friday's close is Monday's. [Interval.End] and
 // [Interval.Next] say when a bar ends and which one follows; the latter asks a
-// [Calendar], which knows when the market is open.
+// [Calendar], which knows when the market is open: [Always], [USEquities], [FXWeek],
+// or what [Recorded] bars show. The first three are [Sessions] too, which tell when
+// the market opens and closes.
 //
 // # From ticks to bars
 //

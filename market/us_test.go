@@ -14,7 +14,9 @@ import (
 // nyse is what NYSE announced, by year: the weekdays without a session, then the
 // short days with the hour of the close. Regular days are from the yearly lists of
 // "Holidays and Trading Hours"; days that happened once are from NYSE's "Special
-// Closings".
+// Closings". The closed days also agree with R, package timeDate 4022.108,
+// holidayNYSE(1990:2030), which knows nothing yet of 5 December 2018 and 9 January
+// 2025.
 var nyse = []struct {
 	year          int
 	closed, short string
@@ -145,6 +147,7 @@ func TestUSEquitiesNextBar(t *testing.T) {
 		{"New Year's Day on a Sunday is", "1d", "2022-12-30", "2023-01-03"},
 		{"a start off the grid goes on on the grid", "1h", "2024-03-01T15:30:00Z", "2024-03-01T17:00:00Z"},
 		{"long ago", "1d", "0001-01-05", "0001-01-08"},
+		{"far ahead", "1d", "9999-12-30", "9999-12-31"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
