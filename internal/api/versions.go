@@ -12,7 +12,6 @@ import (
 
 	"github.com/foretick/foretick/forecast/neural"
 	"github.com/foretick/foretick/internal/desk"
-	"github.com/foretick/foretick/internal/modelfile"
 	"github.com/foretick/foretick/internal/registry"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/training"
@@ -39,7 +38,7 @@ type Trainings interface {
 }
 
 // maxVersion bounds the body of importVersions, a version's file, to 16 million weights. The
-// command line reads larger ones, up to modelfile.MaxSize.
+// command line reads larger ones, up to 256 MiB.
 const maxVersion = 64 << 20
 
 // versionLimit is how long a client may take to send a version: 64 MiB on a slow line.
@@ -280,7 +279,7 @@ func (s *Server) deleteTraining(ctx context.Context, in *BacktestPath) (*struct{
 
 // inWords takes the names of packages out of errors: what is left says what is wrong.
 var inWords = strings.NewReplacer(registry.ErrFile.Error(), "the body is not a model version", registry.ErrName.Error(), "the name",
-	modelfile.ErrFormat.Error()+": ", "", neural.ErrArtifact.Error()+": ", "", neural.ErrShape.Error()+": ", "", training.ErrOrder.Error()+": ", "")
+	neural.ErrArtifact.Error()+": ", "", neural.ErrShape.Error()+": ", "", training.ErrOrder.Error()+": ", "")
 
 // noVersion is failure with a 404 that says where to look.
 func noVersion(err error) error {

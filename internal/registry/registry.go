@@ -294,7 +294,7 @@ func Write(v *Version) ([]byte, error) {
 func Read(file []byte) (*Version, error) {
 	raw, meta, err := modelfile.ReadSafetensors(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+		return nil, fmt.Errorf("%w: %s", ErrFile, strings.TrimPrefix(err.Error(), modelfile.ErrFormat.Error()+": "))
 	}
 	if meta[keyModel] == "" {
 		return nil, fmt.Errorf("%w: its metadata does not say what model the weights are of", ErrFile)
