@@ -37,7 +37,9 @@ var layers = []struct {
 	{"internal/feed", []string{"market"}},
 	{"internal/feed/csv", []string{"market", "internal/feed"}},
 	{"internal/feed/replay", []string{"market", "internal/feed", "internal/feed/csv"}}, // both read recorded files
-	{"internal/feed/...", []string{"market", "internal/feed"}},
+	{"internal/feed/venue", []string{"market", "internal/feed"}}, // what venues have in common
+	{"internal/feed/venue/venuetest", []string{"market", "internal/feed", "internal/feed/feedtest", "internal/feed/venue"}},
+	{"internal/feed/...", []string{"market", "internal/feed", "internal/feed/venue"}},
 	{"internal/bus", nil},
 	{"internal/bus/...", []string{"internal/bus"}},
 	{"internal/store", []string{"market", "forecast", "score", "ledger", "internal/feed"}},

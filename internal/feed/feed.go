@@ -4,6 +4,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 
 	"github.com/foretick/foretick/market"
 )
@@ -19,6 +20,10 @@ type Source interface {
 	// of each series; data up to and including it is not sent again.
 	Run(ctx context.Context, resume Resume, out chan<- Message) error
 }
+
+// ErrFinal is wrapped by errors of Run after which starting the source again is of no use: a
+// wrong key, a venue that does not answer from where this machine is.
+var ErrFinal = errors.New("refused for good")
 
 // Resume gives the start of the last stored bar of a series, ok false when none is
 // stored.
@@ -51,6 +56,12 @@ type Message struct {
 	Backfill bool
 	// Rejects are inputs that the source could not use.
 	Rejects []Reject
+	// Lost are stretches of which the venue has no bars any more; Detail says why.
+	Lost []market.Span
+	// Actions are splits and dividends that the venue tells of.
+	Actions []market.Action
+	// Link, when not nil, is the new condition of the connection.
+	Link *Link
 	// Clock, in a replay, is the time of the data: everything before it has been
 	// sent. Zero otherwise.
 	Clock market.Time
@@ -82,6 +93,25 @@ type Reject struct {
 	Reason     string `json:"reason"`     // what is wrong with it
 }
 
+// Link is the condition of the connection to a venue.
+type Link struct {
+	At         market.Time `json:"at"`             // when it was so
+	Frames     uint64      `json:"frames"`         // received
+	Reconnects uint64      `json:"reconnects"`     // connections that were lost or given up
+	Reason     string      `json:"reason"`         // why the last one was
+	Healing    int         `json:"healing"`        // series whose missed bars are being asked for
+	GapsOpen   int         `json:"gaps_open"`      // stretches of missed trades that are to be repaired
+	GapsHealed uint64      `json:"gaps_healed"`    // repaired over REST
+	GapsLost   uint64      `json:"gaps_lost"`      // that could not be had
+	Lost       string      `json:"lost"`           // the last of them, and why
+	Duplicates uint64      `json:"duplicates"`     // trades that came twice
+	Unknown    uint64      `json:"unknown"`        // messages of a type that is not known
+	Refused    string      `json:"refused"`        // what the venue refused last
+	Offset     float64     `json:"clock_offset"`   // seconds that the venue's clock is ahead, less the way
+	Measured   bool        `json:"clock_measured"` // whether Offset is known
+	Headroom   float64     `json:"headroom"`       // share of the REST host's rate that is left, 0 to 1
+}
+
 // Health is what is known about a source while it runs.
 type Health struct {
 	Name      string            `json:"name"`
@@ -90,13 +120,14 @@ type Health struct {
 	Replay    bool              `json:"replay"`
 	State     State             `json:"state"`
 	Detail    string            `json:"detail"`
-	Since     market.Time       `json:"since"`        // of State
-	LastData  market.Time       `json:"last_data"`    // when the last message came, wall clock; 0: never
-	Clock     market.Time       `json:"clock"`        // time of the data in a replay, 0 elsewhere
-	Ticks     uint64            `json:"ticks"`        // received
-	Bars      uint64            `json:"bars"`         // committed, first revisions
-	Revised   uint64            `json:"bars_revised"` // committed, later revisions
-	Late      uint64            `json:"ticks_late"`   // came after their bar was final
-	Rejected  uint64            `json:"rejected"`     // in quarantine
-	Gaps      uint64            `json:"gaps"`         // stretches without data
+	Since     market.Time       `json:"since"`          // of State
+	LastData  market.Time       `json:"last_data"`      // when the last message came, wall clock; 0: never
+	Clock     market.Time       `json:"clock"`          // time of the data in a replay, 0 elsewhere
+	Ticks     uint64            `json:"ticks"`          // received
+	Bars      uint64            `json:"bars"`           // committed, first revisions
+	Revised   uint64            `json:"bars_revised"`   // committed, later revisions
+	Late      uint64            `json:"ticks_late"`     // came after their bar was final
+	Rejected  uint64            `json:"rejected"`       // in quarantine
+	Gaps      uint64            `json:"gaps"`           // stretches without data
+	Link      *Link             `json:"link,omitempty"` // nil: no venue
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/foretick/foretick/internal/feed"
 )
 
 // metrics are the numbers of all pipelines. Labels are bounded by the configuration:
@@ -18,6 +20,10 @@ type metrics struct {
 	reconnects *prometheus.CounterVec
 	lastFrame  *prometheus.GaugeVec
 	retries    *prometheus.CounterVec
+	healed     *prometheus.CounterVec
+	lost       *prometheus.CounterVec
+	offset     *prometheus.GaugeVec
+	headroom   *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -31,13 +37,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		rejected:   counter("foretick_feed_rejected_total", "Inputs that could not be used and went to quarantine."),
 		gaps:       counter("foretick_feed_gaps_total", "Stretches of lost data."),
 		gapSeconds: counter("foretick_feed_gap_seconds_total", "Length of the stretches of lost data."),
-		reconnects: counter("foretick_feed_reconnects_total", "Times that a source was started again after it failed."),
+		reconnects: counter("foretick_feed_reconnects_total", "Connections of a source that were lost, given up, or made anew after a failure."),
 		lastFrame: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_last_frame_timestamp_seconds",
 			Help: "When the last message came, in Unix time by the wall clock."}, []string{"source"}),
-		retries: counter("foretick_ingest_store_retries_total", "Times that storing was tried again because the store failed."),
+		healed:   counter("foretick_feed_gaps_healed_total", "Stretches of missed trades that were repaired over REST."),
+		lost:     counter("foretick_feed_gaps_lost_total", "Stretches of data that the venue no longer has."),
+		offset:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_clock_offset_seconds", Help: "How far the venue's clock is ahead of this machine's, less the time that messages take."}, []string{"source"}),
+		headroom: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_rate_headroom_ratio", Help: "Share of the REST host's rate limit that is left."}, []string{"source"}),
+		retries:  counter("foretick_ingest_store_retries_total", "Times that storing was tried again because the store failed."),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.bars, m.ticks, m.late, m.rejected, m.gaps, m.gapSeconds, m.reconnects, m.lastFrame, m.retries} {
+	for _, c := range []prometheus.Collector{m.bars, m.ticks, m.late, m.rejected, m.gaps, m.gapSeconds, m.reconnects, m.lastFrame, m.retries, m.healed, m.lost, m.offset, m.headroom} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -45,8 +55,24 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 // sourceMetrics are the metrics of one source, looked up once.
 type sourceMetrics struct {
-	ticks, late, rejected, gaps, gapSeconds, reconnects, retries prometheus.Counter
-	lastFrame                                                    prometheus.Gauge
+	ticks, late, rejected, gaps, gapSeconds, reconnects, retries, healed, lost prometheus.Counter
+	lastFrame, offset, headroom                                                prometheus.Gauge
+}
+
+// connected counts what is new about the connection since was, which may be nil.
+func (m *sourceMetrics) connected(was, now *feed.Link) {
+	if was == nil {
+		was = &feed.Link{}
+	}
+	up := func(c prometheus.Counter, was, now uint64) {
+		if now > was { // a source that was started again counts from 0
+			c.Add(float64(now - was))
+		}
+	}
+	up(m.reconnects, was.Reconnects, now.Reconnects)
+	up(m.healed, was.GapsHealed, now.GapsHealed)
+	m.offset.Set(now.Offset)
+	m.headroom.Set(now.Headroom)
 }
 
 func (m *metrics) source(name string) sourceMetrics {
@@ -54,6 +80,7 @@ func (m *metrics) source(name string) sourceMetrics {
 		ticks: m.ticks.WithLabelValues(name), late: m.late.WithLabelValues(name), rejected: m.rejected.WithLabelValues(name),
 		gaps: m.gaps.WithLabelValues(name), gapSeconds: m.gapSeconds.WithLabelValues(name),
 		reconnects: m.reconnects.WithLabelValues(name), retries: m.retries.WithLabelValues(name),
-		lastFrame: m.lastFrame.WithLabelValues(name),
+		lastFrame: m.lastFrame.WithLabelValues(name), healed: m.healed.WithLabelValues(name), lost: m.lost.WithLabelValues(name),
+		offset: m.offset.WithLabelValues(name), headroom: m.headroom.WithLabelValues(name),
 	}
 }

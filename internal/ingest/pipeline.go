@@ -221,12 +221,33 @@ func (p *pipeline) take(ctx context.Context, m *feed.Message) {
 	if data {
 		p.takeData(ctx, m, market.TimeOf(now))
 	}
+	if m.Link != nil {
+		p.takeLink(m.Link)
+	}
+	for _, sp := range m.Lost {
+		p.log.Warn("the venue has no data any more", "instrument", m.Instrument, "from", sp.Start, "to", sp.End, "why", m.Detail)
+		p.metrics.lost.Inc()
+		p.changed = true
+	}
 	if m.Clock != 0 && !p.live {
 		p.advance(ctx, m.Clock)
 	}
 	if m.State != "" && !before {
 		p.setState(m.State, m.Detail)
 	}
+}
+
+// takeLink notes the condition of the connection.
+func (p *pipeline) takeLink(l *feed.Link) {
+	var before *feed.Link
+	p.health.update(func(h *feed.Health) {
+		before = h.Link
+		if was := h.Link; was == nil || was.Reconnects != l.Reconnects || was.GapsOpen != l.GapsOpen || was.GapsHealed != l.GapsHealed || was.GapsLost != l.GapsLost || was.Healing != l.Healing {
+			p.changed = true
+		}
+		h.Link = l
+	})
+	p.metrics.connected(before, l)
 }
 
 func (p *pipeline) takeData(ctx context.Context, m *feed.Message, now market.Time) {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -41,6 +42,12 @@ func (p *pipeline) supervise(ctx context.Context) {
 		}
 		if err == nil {
 			p.tell(ended{state: feed.Finished})
+			return
+		}
+		if errors.Is(err, feed.ErrFinal) {
+			p.log.Error("the source is refused for good; it is not started again", "err", err)
+			p.tell(ended{state: feed.Failed, detail: err.Error()})
+			<-ctx.Done()
 			return
 		}
 		if p.cfg.Now().Sub(started) >= steady {

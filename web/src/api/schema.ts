@@ -857,6 +857,7 @@ export interface components {
             gaps: number;
             /** @description When the last message came, by the server's clock. */
             last_data: string | null;
+            link?: components["schemas"]["Link"];
             name: string;
             /** Format: int64 */
             rejected: number;
@@ -1018,6 +1019,33 @@ export interface components {
              */
             seq: number;
             series: string;
+        };
+        Link: {
+            at: string;
+            clock_measured: boolean;
+            /** Format: double */
+            clock_offset: number;
+            /** Format: int64 */
+            duplicates: number;
+            /** Format: int64 */
+            frames: number;
+            /** Format: int64 */
+            gaps_healed: number;
+            /** Format: int64 */
+            gaps_lost: number;
+            /** Format: int64 */
+            gaps_open: number;
+            /** Format: double */
+            headroom: number;
+            /** Format: int64 */
+            healing: number;
+            lost: string;
+            reason: string;
+            /** Format: int64 */
+            reconnects: number;
+            refused: string;
+            /** Format: int64 */
+            unknown: number;
         };
         ListOfEntryBody: {
             items: {
