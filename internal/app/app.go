@@ -24,6 +24,7 @@ import (
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/engine"
 	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/feed/venue"
 	"github.com/foretick/foretick/internal/ingest"
 	"github.com/foretick/foretick/internal/registry"
 	"github.com/foretick/foretick/internal/store"
@@ -52,6 +53,8 @@ type Deps struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Stderr io.Writer // for a person: the address, progress
+	// Progress, when not nil, is told how far the history of a series has been fetched.
+	Progress func(p venue.Progress)
 	// Source, when not nil, takes the place of the feed that the Config names.
 	Source feed.Source
 }
@@ -74,6 +77,7 @@ type App struct {
 	trainings *training.Desk
 	models    atomic.Pointer[[]catalog.Model] // in the race
 	answering atomic.Pointer[[]api.Predictor] // the original contract
+	recorder  *Recorder                       // of what venues send; nil: nothing is recorded
 	brought   []catalog.Model                 // along by the command line
 	release   func() error                    // what brought holds
 }
@@ -91,13 +95,17 @@ func New(ctx context.Context, cfg Config, deps Deps) (*App, error) {
 
 func (a *App) assemble(ctx context.Context) (err error) {
 	cfg, deps := a.cfg, a.deps
-	source := deps.Source
-	if source == nil {
-		if source, err = newSource(ctx, cfg, deps, a.lastClose); err != nil {
-			return err
-		}
+	var sources []feed.Source
+	if deps.Source != nil {
+		sources = []feed.Source{deps.Source}
+	} else if sources, err = a.newSources(ctx); err != nil {
+		return err
 	}
-	a.base = source.Info().Series
+	var infos []feed.Info
+	for _, s := range sources {
+		infos = append(infos, s.Info())
+		a.base = append(a.base, s.Info().Series...)
+	}
 	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
 	}
@@ -114,8 +122,8 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.ingest, err = ingest.New(ingest.Config{
-		Sources: []feed.Source{source}, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace,
-		Now: deps.Now, Log: deps.Log, Metrics: metrics, AfterCommit: a.afterCommit(source.Info().Replay && cfg.Speed == "max"),
+		Sources: sources, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace,
+		Now: deps.Now, Log: deps.Log, Metrics: metrics, AfterCommit: a.afterCommit(infos[0].Replay && cfg.Speed == "max"),
 	})
 	if err != nil {
 		return err
@@ -130,7 +138,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine, err = engine.New(engine.Config{
-		Store: a.store, Bus: notices, Models: func() []forecast.Forecaster { return catalog.Forecasters(a.race()) }, Horizons: track.UpTo(cfg.Horizons), Calendars: calendars(source.Info()),
+		Store: a.store, Bus: notices, Models: func() []forecast.Forecaster { return catalog.Forecasters(a.race()) }, Horizons: track.UpTo(cfg.Horizons), Calendars: calendars(infos),
 		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics,
 	})
 	if err != nil {
@@ -245,6 +253,11 @@ func (a *App) close() {
 			a.deps.Log.Error("the store did not close cleanly", "err", err)
 		}
 	}
+	if a.recorder != nil {
+		if err := a.recorder.Close(); err != nil {
+			a.deps.Log.Error("recording", "err", err)
+		}
+	}
 	if a.release != nil {
 		if err := a.release(); err != nil {
 			a.deps.Log.Error("a model that was brought along did not close cleanly", "err", err)
@@ -309,10 +322,12 @@ func coarser(rollups []market.Interval, base []market.Series) []market.Interval 
 }
 
 // calendars finds the calendar of a series by its instrument.
-func calendars(info feed.Info) func(market.Series) market.Calendar {
+func calendars(infos []feed.Info) func(market.Series) market.Calendar {
 	return func(s market.Series) market.Calendar {
-		if c, ok := info.Calendars[s.Instrument.Key()]; ok {
-			return c
+		for _, info := range infos {
+			if c, ok := info.Calendars[s.Instrument.Key()]; ok {
+				return c
+			}
 		}
 		return market.Always
 	}

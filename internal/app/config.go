@@ -1,13 +1,17 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/foretick/foretick/internal/catalog"
+	"github.com/foretick/foretick/internal/feed/venue"
 	"github.com/foretick/foretick/market"
 )
 
@@ -18,24 +22,25 @@ type Config struct {
 	Addr string `default:"127.0.0.1:8080" help:"Address to serve on. PORT, when set in the environment and no address is given, serves on that port of every address."`
 	Data string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
 
-	Feed  string   `default:"sim" enum:"sim,replay" help:"Where prices come from: sim (a simulated market) or replay (recorded files)."`
-	File  []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz."`
+	Feed  string   `default:"auto" enum:"auto,sim,replay,live" help:"Where prices come from: live (the venues that --instrument names), replay (recorded files), sim (a simulated market). auto: what the other settings ask for, sim when they ask for nothing."`
+	File  []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz; or a recording of a feed (.frames.gz)."`
 	Speed string   `default:"1" help:"Pace of a replay: a factor of real time, or max."`
 	Start string   `default:"" help:"Time (RFC 3339 or date) at which a replay starts; what is recorded before becomes history."`
 
 	Sim  string `default:"realistic" enum:"realistic,classic" help:"Simulated market: realistic, or classic, the random walk of the original demo."`
 	Seed uint64 `default:"1" help:"Seed of the simulated market. The same seed gives the same prices."`
 
-	Instrument []string `sep:"none" help:"Symbol to follow, several times for several: names the simulated instruments (default AMZN), or the instrument of each replayed file in order."`
-	Interval   string   `default:"" help:"Length of a bar (1s, 1m, 1h, 1d ...). Default: 1s simulated; of a file, what its times show, 1m for ticks."`
-	Rollup     []string `default:"1m,5m" help:"Coarser bars that are built, forecast and judged as well; those not coarser than the bars themselves are left out. none switches them off."`
-	Timezone   string   `default:"" help:"Zone of times in a file that name none, such as America/New_York."`
-	Models     []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol, auto and those that were imported or trained; all: every one."`
-	Horizons   int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
+	Instrument []string `sep:"none" help:"What to follow, several times for several: VENUE:SYMBOL@INTERVAL of a real venue, such as kraken:BTC/USD@1m (foretick feeds list shows the venues); or the symbols of the simulated market (default AMZN), or of each replayed file in order."`
+	LiveConfig
+	Interval string   `default:"" help:"Length of a bar (1s, 1m, 1h, 1d ...). Default: 1s simulated; 1m of a venue; of a file, what its times show, 1m for ticks."`
+	Rollup   []string `default:"1m,5m" help:"Coarser bars that are built, forecast and judged as well; those not coarser than the bars themselves are left out. none switches them off."`
+	Timezone string   `default:"" help:"Zone of times in a file that name none, such as America/New_York."`
+	Models   []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol, auto and those that were imported or trained; all: every one."`
+	Horizons int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
 
 	BroughtModels
 
-	Grace time.Duration `default:"50ms" help:"How long after its end a bar waits for late ticks before it is final."`
+	Grace time.Duration `default:"0s" help:"How long after its end a bar waits for late ticks before it is final. 0s: 50ms simulated or replayed, 1s from a venue."`
 
 	InsecurePublic bool   `help:"Serve on other addresses than loopback without API keys. Everyone who can reach the address can read and post."`
 	APIKeys        string `name:"api-keys" hidden:"" env:"FORETICK_API_KEYS" help:"Keys as name:role:secret, comma separated; role is read or write."`
@@ -61,11 +66,14 @@ func (c *Config) Finish(getenv func(string) string) error {
 	if !loopback(host) && c.APIKeys == "" && !c.InsecurePublic {
 		return fmt.Errorf("--addr %s can be reached from other machines: set FORETICK_API_KEYS (name:role:secret, role read or write), or pass --insecure-public if everyone who can reach it may use it", c.Addr)
 	}
+	if err := c.resolve(); err != nil {
+		return err
+	}
 	if c.Feed == "replay" && len(c.File) == 0 {
 		return fmt.Errorf("--feed replay needs at least one --file")
 	}
 	if c.Feed != "replay" && len(c.File) > 0 {
-		return fmt.Errorf("--file is for --feed replay; add --feed replay")
+		return fmt.Errorf("--file is for --feed replay, not %s", c.Feed)
 	}
 	for _, f := range c.File {
 		if _, err := os.Stat(f); err != nil {
@@ -89,6 +97,46 @@ func (c *Config) Finish(getenv func(string) string) error {
 	}
 	_, err = c.interval()
 	return err
+}
+
+// resolve says what auto means.
+func (c *Config) resolve() error {
+	real := slices.ContainsFunc(c.Instrument, onVenue)
+	if c.Feed == "auto" || c.Feed == "" {
+		switch {
+		case real:
+			c.Feed = "live"
+		case len(c.File) > 0:
+			c.Feed = "replay"
+		default:
+			c.Feed = "sim"
+		}
+	}
+	recorded := len(c.File) > 0 && isRecording(c.File[0])
+	if c.Grace == 0 {
+		c.Grace = 50 * time.Millisecond
+		if c.Feed == "live" || recorded {
+			c.Grace = time.Second
+		}
+	}
+	switch {
+	case c.Feed == "live" && len(c.Instrument) == 0:
+		return errors.New("--feed live needs at least one --instrument VENUE:SYMBOL@INTERVAL, such as kraken:BTC/USD@1m")
+	case c.Feed != "live" && real:
+		return fmt.Errorf("--instrument names a real venue: that is for --feed live, not %s", c.Feed)
+	case c.Feed != "live" && c.Record != "":
+		return fmt.Errorf("--record keeps what venues send: that is for --feed live, not %s", c.Feed)
+	case recorded && c.Interval != "":
+		return errors.New("--interval: a recording of a feed has the intervals at which it was recorded")
+	case c.Feed == "sim":
+		for _, i := range c.Instrument {
+			if strings.Contains(i, ":") {
+				_, err := catalog.NewVenue(i[:strings.Index(i, ":")], venue.Setup{})
+				return fmt.Errorf("--instrument %.80q: %w", i, err)
+			}
+		}
+	}
+	return nil
 }
 
 const defaultAddr = "127.0.0.1:8080"

@@ -1,12 +1,16 @@
 package catalog
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/feed/csv"
+	"github.com/foretick/foretick/internal/feed/kraken"
 	"github.com/foretick/foretick/internal/feed/replay"
 	"github.com/foretick/foretick/internal/feed/sim"
+	"github.com/foretick/foretick/internal/feed/venue"
 	"github.com/foretick/foretick/market"
 )
 
@@ -28,4 +32,22 @@ func NewSim(o SimOptions) (feed.Source, error) {
 // recorded, 0 for as fast as possible, with what lies before start as history.
 func NewReplay(files []*csv.File, speed float64, start market.Time, now func() time.Time) (feed.Source, error) {
 	return replay.New(files, replay.Options{Speed: speed, Start: start, Now: now})
+}
+
+// Venues make the adapters of all venues, in the order in which they are shown.
+var Venues = []func(venue.Setup) venue.Adapter{
+	func(s venue.Setup) venue.Adapter { return kraken.New(s) },
+}
+
+// NewVenue returns the adapter of a venue. The error lists those there are.
+func NewVenue(name string, s venue.Setup) (venue.Adapter, error) {
+	var names []string
+	for _, v := range Venues {
+		a := v(s)
+		if a.About().Name == name {
+			return a, nil
+		}
+		names = append(names, a.About().Name)
+	}
+	return nil, fmt.Errorf("there is no venue %.40q; choose from %s", name, strings.Join(names, ", "))
 }

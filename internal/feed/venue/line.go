@@ -43,6 +43,8 @@ type line struct {
 	ticks []market.Tick
 	bars  []market.Bar
 
+	count    int          // bars sent from the history
+	shown    bool         // progress has been told to its end
 	sent     []market.Bar // the newest
 	open     market.Bar   // of streamed bars, the newest
 	isOpen   bool

@@ -432,6 +432,7 @@ func (m *machine) send(l *line, bars []market.Bar) {
 			l.keep(b)
 		}
 		l.flown = l.flown || !past
+		l.count += k - i
 		l.until = max(l.until, bars[k-1].End)
 		i = k
 	}
@@ -549,6 +550,20 @@ func (m *machine) due() market.Time {
 		d = min(d, m.heard.Add(m.silence))
 	}
 	return d
+}
+
+// progress is what an answer has added to histories.
+func (m *machine) progress(in *Input) []Progress {
+	if in.Kind != kindAnswer || in.Query.Repair {
+		return nil
+	}
+	l := m.lines[in.Query.Line]
+	if l.shown {
+		return nil
+	}
+	p := Progress{Series: l.id, From: l.least, At: l.until, Till: m.offset.venue(in.At), Bars: l.count, Done: !l.busy || l.phase == live}
+	l.shown = p.Done
+	return []Progress{p}
 }
 
 // ask puts q among the requests to make.

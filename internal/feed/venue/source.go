@@ -37,8 +37,20 @@ type Options struct {
 	Grace time.Duration
 	// Pace is how many times as fast as the wall clock Now runs: for tests. 0 means 1.
 	Pace float64
+	// Record, when not nil, returns the Tap of a venue.
+	Record func(venue string) func(Input)
+	// Progress, when not nil, is told how far the history of a series has been fetched.
+	Progress func(Progress)
 	// Tap is told of every input of the machine, before it acts on it.
 	Tap func(Input)
+}
+
+// Progress is how far a history has been fetched.
+type Progress struct {
+	Series         market.SeriesID
+	From, At, Till market.Time // from the first bar that was asked for to the present
+	Bars           int         // so far
+	Done           bool
 }
 
 // Source is the feed of one venue. It implements feed.Source.
@@ -71,6 +83,9 @@ func New(a Adapter, series []market.Series, opt Options) (*Source, error) {
 	}
 	if opt.Grace == 0 {
 		opt.Grace = 2 * time.Second
+	}
+	if opt.Record != nil {
+		opt.Tap = opt.Record(a.About().Name)
 	}
 	if opt.Silence == 0 {
 		opt.Silence = a.About().Silence
@@ -373,6 +388,11 @@ func (r *runner) input(in Input) {
 	r.tap(in)
 	r.m.link.Headroom = r.host.headroom()
 	r.m.act(&in)
+	if r.s.opt.Progress != nil {
+		for _, p := range r.m.progress(&in) {
+			r.s.opt.Progress(p)
+		}
+	}
 	r.waiting = append(r.waiting, r.m.asks...)
 	r.m.asks = r.m.asks[:0]
 }

@@ -57,9 +57,8 @@ type Misdeed struct {
 	Handshake int
 }
 
-// Server is a fake venue.
+// Server is a fake venue. It is an http.Handler.
 type Server struct {
-	t       testing.TB
 	speaker Speaker
 	market  *Market
 	deed    Misdeed
@@ -76,8 +75,10 @@ type Server struct {
 	stop        context.CancelFunc
 }
 
-func newServer(t testing.TB, sp Speaker, m *Market, d Misdeed, now func() time.Time, pace float64) *Server {
-	s := &Server{t: t, speaker: sp, market: m, deed: d, now: now, pace: pace}
+// NewServer returns a fake venue whose market is at now, which runs pace times as fast as the
+// wall clock.
+func NewServer(sp Speaker, m *Market, d Misdeed, now func() time.Time, pace float64) *Server {
+	s := &Server{speaker: sp, market: m, deed: d, now: now, pace: pace}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
 	return s
@@ -216,8 +217,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 // venueNow is our time.
 func (s *Server) venueNow() market.Time { return market.TimeOf(s.now()) }
 
-// shut ends everything.
-func (s *Server) shut() {
+// Close ends everything.
+func (s *Server) Close() {
 	s.stop()
 	_ = s.http.Close() // its listener is gone then
 	s.handlers.Wait()
@@ -315,10 +316,10 @@ func (s *Server) inBubble() (dial func(context.Context, string, string) (net.Con
 }
 
 // onSocket serves over TLS on a real socket and returns its address.
-func (s *Server) onSocket(cert tls.Certificate) string {
+func (s *Server) onSocket(t testing.TB, cert tls.Certificate) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	s.handlers.Add(1)
 	go func() {

@@ -90,10 +90,10 @@ func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
 	m := NewMarket(market.TimeOf(time.Now().Add(-3*depth*k.Interval.Duration())).Add(-time.Hour), k.every())
 	m.Begin = market.Time(int64(m.Begin) / 1e6 * 1e6)
 	m.Shift = shift
-	s := &scene{t: t, kit: k, market: m, server: newServer(t, k.Speaker(m), m, d, time.Now, 1)}
+	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, d, time.Now, 1)}
 	dial, trust := s.server.inBubble()
 	s.src = s.source(venue.Options{Now: time.Now, Dial: dial, TLS: trust})
-	t.Cleanup(s.server.shut)
+	t.Cleanup(s.server.Close)
 	return s
 }
 
@@ -518,10 +518,10 @@ func sockets(t *testing.T, k *Kit) {
 	began := time.Now()
 	now := func() time.Time { return begin.Add(17*time.Second + pace*time.Since(began)) }
 	m := NewMarket(market.Time(int64(market.TimeOf(now().Add(-3*depth*k.Interval.Duration())).Add(-time.Hour))/1e6*1e6), k.every())
-	s := &scene{t: t, kit: k, market: m, server: newServer(t, k.Speaker(m), m, Misdeed{After: 100, Cut: true}, now, pace)}
-	t.Cleanup(s.server.shut)
+	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, Misdeed{After: 100, Cut: true}, now, pace)}
+	t.Cleanup(s.server.Close)
 	cert, trust := certificate()
-	address := s.server.onSocket(cert)
+	address := s.server.onSocket(t, cert)
 	a := k.New(venue.Setup{Endpoint: address, Key: func(n string) string { return k.Keys[n] }})
 	src, err := venue.New(a, k.series(a, t), venue.Options{Now: now, Pace: pace, TLS: trust, History: depth * k.Interval.Duration()})
 	if err != nil {
@@ -570,9 +570,9 @@ func sockets(t *testing.T, k *Kit) {
 func expired(t *testing.T, k *Kit, trust *tls.Config) {
 	cert, _ := certificate()
 	m := NewMarket(market.TimeOf(time.Now().Add(-time.Hour)), k.every())
-	server := newServer(t, k.Speaker(m), m, Misdeed{}, time.Now, 1)
-	defer server.shut()
-	a := k.New(venue.Setup{Endpoint: server.onSocket(cert), Key: func(n string) string { return k.Keys[n] }})
+	server := NewServer(k.Speaker(m), m, Misdeed{}, time.Now, 1)
+	defer server.Close()
+	a := k.New(venue.Setup{Endpoint: server.onSocket(t, cert), Key: func(n string) string { return k.Keys[n] }})
 	late := trust.Clone()
 	late.Time = func() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }
 	src, err := venue.New(a, k.series(a, t), venue.Options{Now: time.Now, TLS: late, First: time.Millisecond, Longest: time.Millisecond})
