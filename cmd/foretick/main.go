@@ -24,6 +24,8 @@ type cli struct {
 	Train    trainCmd    `cmd:"" help:"Train networks on recorded files or stored series, and store them as a model version."`
 	Models   modelsCmd   `cmd:"" help:"List, show, import, export and delete stored model versions."`
 	Backtest backtestCmd `cmd:"" help:"Walk recorded files or stored series with a rolling origin and judge what the models would have said."`
+	Feeds    feedsCmd    `cmd:"" help:"The venues that can be followed, and whether one answers."`
+	Record   recordCmd   `cmd:"" help:"Keep all that venues send, as it comes, to be played back later."`
 	Replay   replayCmd   `cmd:"" help:"Run recorded files through the loop at full speed and print how the forecasts did."`
 	Import   importCmd   `cmd:"" help:"Store the bars of recorded files as history."`
 	Export   exportCmd   `cmd:"" help:"Write the stored bars of a series as CSV."`

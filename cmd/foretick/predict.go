@@ -33,7 +33,7 @@ func (c *predictCmd) Run(t *terminal) error {
 	switch {
 	case errors.Is(err, app.ErrPrices):
 		return usage("--prices: %w", err)
-	case errors.Is(err, app.ErrModels):
+	case errors.Is(err, app.ErrSetting):
 		return usage("--model: %w", err)
 	case err != nil:
 		return err

@@ -55,6 +55,8 @@ type Deps struct {
 	Stderr io.Writer // for a person: the address, progress
 	// Progress, when not nil, is told how far the history of a series has been fetched.
 	Progress func(p venue.Progress)
+	// Pace is how many times as fast as the wall clock Now runs; 0 means 1.
+	Pace float64
 	// Source, when not nil, takes the place of the feed that the Config names.
 	Source feed.Source
 }
@@ -129,7 +131,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	if a.brought, a.release, err = cfg.BroughtModels.Open(); err != nil {
-		return unknown{err}
+		return setting{err}
 	}
 	if a.registry, err = openRegistry(ctx, a.store, deps, a.brought); err != nil {
 		return err

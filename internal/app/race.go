@@ -39,13 +39,13 @@ func distinct(stored, brought []catalog.Model) error {
 	return nil
 }
 
-// ErrModels says that a model is asked for that there is not.
-var ErrModels = errors.New("unknown model")
+// ErrSetting says that a setting asks for what there is not.
+var ErrSetting = errors.New("bad setting")
 
-// unknown is an ErrModels that speaks for itself.
-type unknown struct{ error }
+// setting is an ErrSetting that speaks for itself.
+type setting struct{ error }
 
-func (unknown) Is(target error) bool { return target == ErrModels } //nolint:errorlint // what errors.Is asks
+func (setting) Is(target error) bool { return target == ErrSetting } //nolint:errorlint // what errors.Is asks
 
 // openRegistry reads the stored model versions of st. Nothing that is stored from now on may
 // have the name of a model of the catalog, or of one that was brought along.
@@ -134,15 +134,15 @@ func WriteRegistry(ctx context.Context, dir string) (*registry.Registry, func() 
 func (a *App) newRace() error {
 	kept := stored(a.registry, true)
 	if err := distinct(kept, a.brought); err != nil {
-		return unknown{err}
+		return setting{err}
 	}
 	models, err := SelectModels(a.cfg.Models, append(kept, a.brought...))
 	if err != nil {
-		return unknown{err}
+		return setting{err}
 	}
 	answering, err := lead(predictors(a.registry.Models()), cmp.Or(a.cfg.PredictModel, UsualPredictor))
 	if err != nil {
-		return unknown{fmt.Errorf("--predict-model: %w", err)}
+		return setting{fmt.Errorf("--predict-model: %w", err)}
 	}
 	a.models.Store(&models)
 	a.answering.Store(&answering)

@@ -35,21 +35,21 @@ func (a *App) newVenues(interval market.Interval) ([]feed.Source, error) {
 	for _, i := range a.cfg.Instrument {
 		w, err := ParseWanted(i, interval)
 		if err != nil {
-			return nil, fmt.Errorf("--instrument %w", err)
+			return nil, setting{fmt.Errorf("--instrument %w", err)}
 		}
 		want = append(want, w)
 	}
-	opt := venue.Options{Now: a.deps.Now, Progress: a.deps.Progress}
+	opt := venue.Options{Now: a.deps.Now, Pace: a.deps.Pace, Progress: a.deps.Progress}
 	if a.cfg.Record != "" {
 		var err error
 		if a.recorder, err = NewRecorder(a.cfg.Record, a.deps.Now); err != nil {
-			return nil, fmt.Errorf("--record: %w", err)
+			return nil, setting{fmt.Errorf("--record: %w", err)}
 		}
 		opt.Record = a.recorder.Tap
 	}
 	list, err := VenueSources(&a.cfg.LiveConfig, want, opt)
 	if err != nil {
-		return nil, fmt.Errorf("--instrument: %w", err)
+		return nil, setting{err}
 	}
 	return asSources(list), nil
 }
@@ -63,7 +63,7 @@ func (a *App) newRecordings() ([]feed.Source, error) {
 	var out []feed.Source
 	for _, path := range a.cfg.File {
 		if !isRecording(path) {
-			return nil, fmt.Errorf("--file: %s is no recording of a feed, %s is; replay them one after another", path, a.cfg.File[0])
+			return nil, setting{fmt.Errorf("--file: %s is no recording of a feed, %s is; replay them one after another", path, a.cfg.File[0])}
 		}
 		r, err := openRecording(path, speed, a.cfg.Grace, a.deps.Now)
 		if err != nil {
