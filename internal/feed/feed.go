@@ -38,6 +38,8 @@ type Info struct {
 	// Calendars holds the trading calendar of each instrument by its key; an
 	// instrument without one trades around the clock.
 	Calendars map[string]market.Calendar
+	// Note is what whoever sees its prices should know, in a sentence; "" for nothing.
+	Note string
 	// Replay is true when the source plays recorded data: time is then the time
 	// of the data (Message.Clock), not the wall clock.
 	Replay bool
@@ -116,6 +118,7 @@ type Link struct {
 type Health struct {
 	Name      string            `json:"name"`
 	Series    []market.SeriesID `json:"series"`
+	Note      string            `json:"note,omitempty"` // what whoever sees its prices should know
 	Simulated bool              `json:"simulated"`
 	Replay    bool              `json:"replay"`
 	State     State             `json:"state"`

@@ -72,7 +72,7 @@ func newPipeline(cfg *Config, src feed.Source, m *metrics) (*pipeline, error) {
 		in:    make(chan feed.Message, queue), ended: make(chan ended), closed: make(chan struct{}),
 		next: market.MaxTime,
 	}
-	h := feed.Health{Name: info.Name, Replay: info.Replay, State: feed.Connecting, Since: market.TimeOf(cfg.Now())}
+	h := feed.Health{Name: info.Name, Note: info.Note, Replay: info.Replay, State: feed.Connecting, Since: market.TimeOf(cfg.Now())}
 	for _, s := range info.Series {
 		if p.byKey[s.Instrument.Key()] != nil {
 			return nil, fmt.Errorf("ingest: source %s delivers %s at two intervals", info.Name, s.Instrument.Key())
@@ -196,13 +196,16 @@ func (p *pipeline) take(ctx context.Context, m *feed.Message) {
 	now := p.cfg.Now()
 	data := len(m.Ticks) > 0 || len(m.Bars) > 0
 	p.health.update(func(h *feed.Health) {
-		h.LastData = market.TimeOf(now)
+		// That a connection is tried or lost is not something that came.
+		if data || len(m.Rejects) > 0 || m.Clock != 0 || m.Link != nil && (h.Link == nil || m.Link.Frames > h.Link.Frames) {
+			h.LastData = market.TimeOf(now)
+			p.metrics.lastFrame.Set(float64(now.UnixMicro()) / 1e6)
+		}
 		if !p.live {
 			h.Clock = max(h.Clock, m.Clock)
 		}
 		h.Ticks += uint64(len(m.Ticks))
 	})
-	p.metrics.lastFrame.Set(float64(now.UnixMicro()) / 1e6)
 	p.metrics.ticks.Add(float64(len(m.Ticks)))
 
 	before := m.State == feed.Running || m.State == feed.Connecting

@@ -90,7 +90,7 @@ func New(a Adapter, series []market.Series, opt Options) (*Source, error) {
 	if opt.Silence == 0 {
 		opt.Silence = a.About().Silence
 	}
-	s := &Source{a: a, opt: opt, info: feed.Info{Name: a.About().Name, Calendars: map[string]market.Calendar{}}}
+	s := &Source{a: a, opt: opt, info: feed.Info{Name: a.About().Name, Note: a.About().Note, Calendars: map[string]market.Calendar{}}}
 	polled := 0
 	for _, x := range series {
 		i, err := a.Instrument(x.Instrument.Symbol)

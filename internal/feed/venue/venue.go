@@ -71,6 +71,8 @@ type About struct {
 	// Live, History, Limits and Caution are for people: what comes live, how far back bars
 	// can be had, what is limited, and what the venue's terms ask.
 	Live, History, Limits, Caution string
+	// Note is what whoever sees the prices should know, in a sentence.
+	Note string
 	// Keys are the names of the environment variables that hold its keys; none: no key is
 	// needed.
 	Keys []string

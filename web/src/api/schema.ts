@@ -859,6 +859,7 @@ export interface components {
             last_data: string | null;
             link?: components["schemas"]["Link"];
             name: string;
+            note?: string;
             /** Format: int64 */
             rejected: number;
             replay: boolean;
