@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/foretick/foretick/market"
 )
 
 // Host keeps the limits of one REST host, for all who ask it. It is safe for concurrent use.
@@ -26,6 +28,9 @@ type Host struct {
 	mu    sync.Mutex
 	until time.Time // nobody asks before
 	final error     // the host will not answer any more
+
+	answerer Answerer
+	strikes  int // answers of 429 without Retry-After in a row
 }
 
 // maxAnswer bounds an answer.
@@ -85,12 +90,10 @@ func (h *Host) wait(ctx context.Context, weight int) error {
 // tooMany is how long a host is left alone that says 429 without saying for how long.
 const tooMany = 30 * time.Second
 
-// get makes a request and returns the body of the answer. Errors name the address without its
-// secrets. They wrap ErrFinal when asking again is of no use.
-func (h *Host) get(ctx context.Context, r Request) ([]byte, error) {
-	if err := h.wait(ctx, r.Weight); err != nil {
-		return nil, err
-	}
+// get makes a request whose turn it is, and returns the body of the answer and when the host says
+// that it was sent, 0 when it does not say. Errors name the address without its secrets. They wrap
+// ErrFinal when asking again is of no use.
+func (h *Host) get(ctx context.Context, r Request) ([]byte, market.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	address := r.URL
@@ -103,7 +106,7 @@ func (h *Host) get(ctx context.Context, r Request) ([]byte, error) {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the address of %s cannot be used", ErrFinal, plain(r.URL))
+		return nil, 0, fmt.Errorf("%w: the address of %s cannot be used", ErrFinal, plain(r.URL))
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "foretick")
@@ -112,25 +115,59 @@ func (h *Host) get(ctx context.Context, r Request) ([]byte, error) {
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%s does not answer: %w", plain(r.URL), without(err))
+		return nil, 0, fmt.Errorf("%s does not answer: %w", plain(r.URL), without(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("the answer of %s broke off: %w", plain(r.URL), without(err))
+		return nil, 0, fmt.Errorf("the answer of %s broke off: %w", plain(r.URL), without(err))
 	}
 	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("%w: %s answers with more than %d MiB", ErrAnswer, plain(r.URL), maxAnswer>>20)
+		return nil, 0, fmt.Errorf("%w: %s answers with more than %d MiB", ErrAnswer, plain(r.URL), maxAnswer>>20)
 	}
-	return body, h.judge(plain(r.URL), resp, body)
+	for _, list := range r.Secret { // some venues quote the key
+		for _, v := range list {
+			if len(v) >= 6 {
+				body = bytes.ReplaceAll(body, []byte(v), []byte("***"))
+			}
+		}
+	}
+	return body, dateOf(resp.Header), h.judge(plain(r.URL), resp, body)
+}
+
+// dateOf is when an answer was made, as its header says; caches say how long they kept it.
+func dateOf(h http.Header) market.Time {
+	t, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	if age, err := strconv.Atoi(h.Get("Age")); err == nil && age > 0 && age < 1<<20 {
+		t = t.Add(time.Duration(age) * time.Second)
+	}
+	return market.TimeOf(t)
+}
+
+// reads reports whether the venue's adapter makes sense of an answer whose status is not 200.
+func (h *Host) reads(resp *http.Response, body []byte) bool {
+	return h.answerer != nil && resp.Header.Get("Retry-After") == "" && h.answerer.Answers(resp.StatusCode, body)
 }
 
 // judge says what is wrong with an answer.
 func (h *Host) judge(address string, resp *http.Response, body []byte) error {
 	begins := fmt.Sprintf("%.120q", bytes.TrimSpace(body))
+	if resp.StatusCode != http.StatusOK && h.reads(resp, body) {
+		return nil
+	}
+	if resp.StatusCode == http.StatusOK {
+		h.strikes = 0
+	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusTooManyRequests || code == http.StatusTeapot:
 		left := retryAfter(resp.Header.Get("Retry-After"), h.now())
+		if resp.Header.Get("Retry-After") == "" {
+			left = min(left<<min(h.strikes, 10), time.Hour)
+			h.strikes++
+		}
 		h.refusedFor(left)
 		return fmt.Errorf("%s answers %d: too many requests; it is left alone for %s", address, code, left.Round(time.Second))
 	case code == http.StatusUnavailableForLegalReasons:

@@ -51,7 +51,7 @@ type line struct {
 	numbers  numbers
 	lastTick market.Time
 	repairs  []market.Span // bars to be asked for again
-	poll     market.Time   // when to ask again, of a polled series
+	polling  polling
 }
 
 // maxHeld bounds what is held while REST is asked; what is beyond is asked for again.

@@ -35,9 +35,10 @@ type machine struct {
 
 	out    []feed.Message
 	asks   []query
-	leave  string // why the connection is to be given up
-	flows  bool   // data has come since the connection was opened
-	finalE error  // why the source cannot go on
+	leave  string        // why the connection is to be given up
+	flows  bool          // data has come since the connection was opened
+	finalE error         // why the source cannot go on
+	pause  time.Duration // for which the host is to be left alone
 }
 
 // query is a request that the machine wants to be made.
@@ -92,7 +93,9 @@ func (m *machine) polled() bool { return m.lines[0].delivers == Polled }
 // the source starts.
 func (m *machine) onOpen(now market.Time) {
 	m.connected, m.heard, m.leave, m.flows = true, now, "", false
-	if !m.polled() {
+	if m.polled() {
+		m.say(feed.Connecting, "asking "+m.about.Title)
+	} else {
 		m.say(feed.Running, "")
 	}
 	for _, l := range m.lines {
@@ -119,6 +122,10 @@ func (m *machine) start(l *line, now market.Time) {
 		}
 	}
 	l.want = market.Span{Start: l.until, End: sp.End}
+	if l.delivers == Polled {
+		m.startPolling(l, venue)
+		return
+	}
 	if !l.history {
 		m.lost(l, market.Span{Start: l.until, End: max(sp.Start, l.first)}, m.about.Title+" keeps no history of "+l.s.Interval.String()+" bars")
 		m.healed(l, max(sp.Start, l.first))
@@ -131,7 +138,7 @@ func (m *machine) align(now market.Time) {
 		return
 	}
 	for _, l := range m.lines {
-		if l.phase != idle && l.delivers != Polled {
+		if l.phase != idle {
 			m.start(l, now)
 		}
 	}
@@ -288,18 +295,16 @@ func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 		page, err = m.a.Read(l.s, body)
 	}
 	if err != nil {
-		m.failed(now, l, q, err)
+		m.failed(now, l, q, err, body != nil)
 		m.onTick(now)
 		return
 	}
 	for _, r := range page.Rejects {
-		m.refuse(l.s.Instrument.Symbol, r.Raw, r.Reason)
+		m.refuseOnce(l, r.Raw, r.Reason)
 	}
-	if len(page.Actions) > 0 {
-		m.out = append(m.out, feed.Message{Instrument: l.key, Actions: page.Actions})
-	}
-	bars := slices.DeleteFunc(page.Bars, func(b market.Bar) bool {
-		return b.Start < q.Span.Start || b.Start >= q.Span.End || b.End > m.offset.venue(now)
+	m.actions(l, page.Actions)
+	bars := slices.DeleteFunc(m.usable(l, page.Bars), func(b market.Bar) bool {
+		return b.Start < q.Span.Start || l.delivers != Polled && (b.Start >= q.Span.End || b.End > m.offset.venue(now))
 	})
 	if q.Repair {
 		m.repaired(now, l, q, &page, bars)
@@ -308,6 +313,9 @@ func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 	}
 	if l.phase != healing && l.delivers != Polled {
 		return // the connection was lost meanwhile
+	}
+	if l.delivers == Polled {
+		bars = m.polledBars(now, l, bars, page.Final)
 	}
 	bars = slices.DeleteFunc(bars, func(b market.Bar) bool { return b.Start < l.until })
 	if page.Oldest > q.Span.Start && page.Oldest > l.until && l.until > market.MinTime {
@@ -331,9 +339,7 @@ func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 func (m *machine) asked(now market.Time, l *line, q query) {
 	l.tries = 0
 	if l.delivers == Polled {
-		m.say(feed.Running, "")
-		l.want.Start = max(l.want.Start, l.until)
-		l.poll = m.nextPoll(now, l)
+		m.answered(now, l)
 		return
 	}
 	if l.delivers == Trades && l.first > l.s.Interval.Floor(m.offset.venue(now)) {
@@ -361,18 +367,13 @@ func (m *machine) healed(l *line, until market.Time) {
 	l.phase = live
 }
 
-// failed notes that q was not answered.
-func (m *machine) failed(now market.Time, l *line, q query, err error) {
+// failed notes that q was not answered, or, when it was spent, with something that is of no use.
+func (m *machine) failed(now market.Time, l *line, q query, err error, spent bool) {
 	l.tries++
 	final := errors.Is(err, ErrFinal)
 	switch {
 	case l.delivers == Polled:
-		if final {
-			m.finalE = err
-			return
-		}
-		m.say(feed.Stalled, err.Error())
-		l.poll = now.Add(max(l.wait(), m.about.Every))
+		m.unanswered(now, l, err, spent)
 	case q.Repair:
 		if final || l.tries >= maxTries {
 			l.tries = 0
@@ -483,13 +484,17 @@ func (m *machine) onTick(now market.Time) {
 		for _, sp := range l.numbers.close(func(sp market.Span) market.Time { return l.span(sp.End).End }, venue) {
 			l.mend(sp)
 		}
+		if l.delivers == Polled {
+			m.release(l, venue)
+		}
 		if l.busy || now < l.retry || !m.connected {
 			continue
 		}
 		switch {
-		case l.delivers == Polled && now >= l.poll:
-			l.want.End = l.span(venue).End
-			m.ask(l, query{Line: i, Span: market.Span{Start: max(l.want.Start, l.until), End: l.want.End}})
+		case l.delivers == Polled:
+			if now >= l.polling.at {
+				m.poll(now, i, l)
+			}
 		case l.phase == healing:
 			m.ask(l, query{Line: i, Span: l.want})
 		case l.phase == live && len(l.repairs) > 0 && venue >= l.repairs[0].End.Add(m.about.Settle):
@@ -534,12 +539,15 @@ func (m *machine) due() market.Time {
 		for _, h := range l.numbers.holes {
 			d = min(d, l.span(h.span.End).End.Add(-off))
 		}
+		if len(l.polling.held) > 0 {
+			d = min(d, l.polling.held[0].End.Add(-off))
+		}
 		if l.busy {
 			continue
 		}
 		switch {
 		case l.delivers == Polled:
-			d = min(d, max(l.poll, l.retry))
+			d = min(d, max(l.polling.at, l.retry))
 		case l.phase == healing:
 			d = min(d, l.retry)
 		case len(l.repairs) > 0:
@@ -570,23 +578,6 @@ func (m *machine) progress(in *Input) []Progress {
 func (m *machine) ask(l *line, q query) {
 	l.busy = true
 	m.asks = append(m.asks, q)
-}
-
-// nextPoll is when a polled series is asked again: when its next bar has ended and is known, but
-// not before the venue permits.
-func (m *machine) nextPoll(now market.Time, l *line) market.Time {
-	venue := m.offset.venue(now)
-	end := l.span(venue).End
-	if !openAt(l.cal, venue) {
-		// The bar after the last one: nothing can come before it has ended.
-		last := l.until
-		if last == market.MinTime {
-			last = venue
-		}
-		next := l.cal.NextBar(l.s.Interval, l.s.Interval.Floor(last-1))
-		end = max(end, l.s.Interval.End(next))
-	}
-	return max(end.Add(m.about.Settle-m.offset.get()), now.Add(m.about.Every))
 }
 
 // refuse puts what cannot be used into quarantine.

@@ -20,6 +20,7 @@ type Input struct {
 	Data   []byte      `json:"data,omitempty"` // the frame, or the body of the answer, as it came
 	Reason string      `json:"reason,omitempty"`
 	Final  bool        `json:"final,omitempty"`
+	Sent   market.Time `json:"sent,omitempty"` // when the venue says that it answered
 	Query  *query      `json:"query,omitempty"`
 	Config *header     `json:"config,omitempty"` // of begin
 }
@@ -75,6 +76,9 @@ func (m *machine) act(in *Input) {
 			err = fmt.Errorf("%w: %s", ErrFinal, in.Reason)
 		case in.Reason != "":
 			err = errors.New(in.Reason)
+		}
+		if in.Sent != 0 && m.polled() {
+			m.dated(in.At, in.Sent)
 		}
 		m.onAnswer(in.At, *in.Query, in.Data, err)
 	}

@@ -101,6 +101,11 @@ func New(a Adapter, series []market.Series, opt Options) (*Source, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c, ok := a.(Checker); ok {
+			if err := c.Check(market.Series{Instrument: i, Interval: x.Interval}); err != nil {
+				return nil, err
+			}
+		}
 		if d == Polled {
 			polled++
 		}
@@ -128,6 +133,7 @@ func (s *Source) config() config {
 type answer struct {
 	q    query
 	body []byte
+	sent market.Time // when, by the host's clock; 0: it does not say
 	err  error
 }
 
@@ -159,6 +165,7 @@ func (s *Source) Run(ctx context.Context, resume feed.Resume, out chan<- feed.Me
 	about := s.a.About()
 	r := &runner{s: s, m: m, out: out, http: &http.Client{Transport: t}, queries: make(chan query), answers: make(chan answer)}
 	r.host = newHost(r.http, about.Rate, about.Burst, s.opt.Now, s.paced)
+	r.host.answerer, _ = s.a.(Answerer)
 	r.tap(Input{At: now, Kind: kindBegin, Config: s.header(resume)})
 
 	running, cancel := context.WithCancel(ctx)
@@ -369,7 +376,7 @@ func (r *runner) follow(ctx context.Context, c *connection) error {
 			}
 			return err
 		case a := <-r.answers:
-			in := Input{Kind: kindAnswer, Query: &a.q, Data: a.body}
+			in := Input{Kind: kindAnswer, Query: &a.q, Data: a.body, Sent: a.sent}
 			if a.err != nil {
 				in.Data, in.Reason, in.Final = nil, a.err.Error(), errors.Is(a.err, ErrFinal)
 			}
@@ -388,6 +395,10 @@ func (r *runner) input(in Input) {
 	r.tap(in)
 	r.m.link.Headroom = r.host.headroom()
 	r.m.act(&in)
+	if r.m.pause > 0 {
+		r.host.refusedFor(r.m.pause)
+		r.m.pause = 0
+	}
 	if r.s.opt.Progress != nil {
 		for _, p := range r.m.progress(&in) {
 			r.s.opt.Progress(p)
@@ -425,16 +436,32 @@ func (r *runner) askAll(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		a := answer{q: q}
-		if req, ok := r.s.a.Ask(r.s.info.Series[q.Line], q.Span.Start, q.Span.End, q.Cursor); ok {
-			a.body, a.err = r.host.get(ctx, req)
-		} else {
-			a.err = fmt.Errorf("%w: %s keeps no such bars", ErrFinal, r.s.a.About().Title)
-		}
+		a := r.answer(ctx, q)
 		select {
 		case r.answers <- a:
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// answer makes a request, when it is its turn.
+func (r *runner) answer(ctx context.Context, q query) answer {
+	series := r.s.info.Series[q.Line]
+	req, ok := r.s.a.Ask(series, q.Span.Start, q.Span.End, q.Cursor)
+	if !ok {
+		return answer{q: q, err: fmt.Errorf("%w: %s keeps no such bars", ErrFinal, r.s.a.About().Title)}
+	}
+	if err := r.host.wait(ctx, req.Weight); err != nil {
+		return answer{q: q, err: err}
+	}
+	if r.m.polled() && q.Cursor == "" { // bars have ended while it waited for its turn
+		if end := series.Interval.End(series.Interval.Floor(market.TimeOf(r.s.opt.Now()))); end > q.Span.End {
+			q.Span.End = end
+			req, _ = r.s.a.Ask(series, q.Span.Start, q.Span.End, "")
+		}
+	}
+	a := answer{q: q}
+	a.body, a.sent, a.err = r.host.get(ctx, req)
+	return a
 }

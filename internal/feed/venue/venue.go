@@ -90,6 +90,9 @@ type About struct {
 	Settle time.Duration
 	// Every is the least time between two polls of a series.
 	Every time.Duration
+	// Daily is how many requests the venue takes a day, 0 when it sets no such limit: polls are
+	// spread so that all series together keep within it.
+	Daily int
 	// Sequential is true when the numbers of a symbol's trades go up by one.
 	Sequential bool
 }
@@ -182,6 +185,9 @@ type Page struct {
 	Rejects []Refusal
 	// Actions are the splits and dividends that came along.
 	Actions []market.Action
+	// Final is true when every bar is finished, even one whose end has not come by our clock:
+	// of polled series.
+	Final bool
 }
 
 // Errors that end a feed or a request for good; they are wrapped with the words of the venue.

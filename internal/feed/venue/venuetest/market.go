@@ -15,6 +15,8 @@ type Market struct {
 	Begin market.Time
 	Every time.Duration
 	Shift time.Duration // what the venue's clock is ahead of ours
+	// Calendar, when not nil, says when there is trade.
+	Calendar market.Sessions
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -46,6 +48,11 @@ func (m *Market) Trade(k int) (t Trade, ok bool) {
 	}
 	if k%97 == 96 {
 		return Trade{}, false
+	}
+	if m.Calendar != nil {
+		if _, _, open := m.Calendar.Session(m.Begin.Add(time.Duration(k)*m.Every + m.Shift)); !open {
+			return Trade{}, false
+		}
 	}
 	// Numbers go up by one although some k are left out.
 	return Trade{ID: int64(1000 + k - k/97), Time: m.Begin.Add(time.Duration(k)*m.Every + m.Shift), Price: m.prices[k], Size: float64(1+k%5) / 4}, true

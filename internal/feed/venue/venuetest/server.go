@@ -35,6 +35,21 @@ type Speaker interface {
 	Second(now market.Time) [][]byte
 }
 
+// NoStream is a part of speakers of venues that are only asked.
+type NoStream struct{}
+
+// Greet refuses to stream.
+func (NoStream) Greet(*http.Request) ([][]byte, error) { return nil, errors.New("there is no stream") }
+
+// Heard says nothing.
+func (NoStream) Heard([]byte, market.Time) ([][]byte, bool) { return nil, false }
+
+// Traded says nothing.
+func (NoStream) Traded(Trade, market.Time) [][]byte { return nil }
+
+// Second says nothing.
+func (NoStream) Second(market.Time) [][]byte { return nil }
+
 // Misdeed is what a venue does wrong on its first connection, or its first requests. The zero
 // value does nothing.
 type Misdeed struct {
@@ -103,6 +118,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := s.requests
 	s.requests++
 	s.mu.Unlock()
+	w.Header().Set("Date", s.venueNow().Add(s.market.Shift).Std().Format(http.TimeFormat))
 	if s.deed.REST != nil && s.deed.REST(n, w, r) {
 		return
 	}

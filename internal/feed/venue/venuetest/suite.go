@@ -44,6 +44,8 @@ type Kit struct {
 	Polled bool
 	// Silent is true when the venue's frames do not tell its time.
 	Silent bool
+	// Calendar, when not nil, says when the market trades; nil: always.
+	Calendar market.Sessions
 	// Begin is when the test begins, in bubbles: 2000-01-03T16:00:00Z, a Monday, unless set.
 	Begin time.Time
 }
@@ -89,7 +91,7 @@ func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
 	time.Sleep(time.Until(begin.Add(17 * time.Second))) // somewhere within a bar
 	m := NewMarket(market.TimeOf(time.Now().Add(-3*depth*k.Interval.Duration())).Add(-time.Hour), k.every())
 	m.Begin = market.Time(int64(m.Begin) / 1e6 * 1e6)
-	m.Shift = shift
+	m.Shift, m.Calendar = shift, k.Calendar
 	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, d, time.Now, 1)}
 	dial, trust := s.server.inBubble()
 	s.src = s.source(venue.Options{Now: time.Now, Dial: dial, TLS: trust})
@@ -265,7 +267,7 @@ func Exercise(t *testing.T, k Kit) {
 				if !k.Silent && math.Abs(o.link.Offset-shift.Seconds()) > 1 {
 					t.Errorf("the clock is off by %s, said is %v s", shift, o.link.Offset)
 				}
-				if !k.Silent && !k.Polled {
+				if !k.Silent {
 					whole(t, s, o)
 				}
 			})
