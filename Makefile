@@ -8,7 +8,7 @@ run: build ; ./bin/foretick serve $(ARGS)
 
 build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 
-test: build ; tools/need cc chromium && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx && cd web && npm test && npm run e2e
+test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx && cd web && npm test && npm run e2e
 
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.
 test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags onnx ./internal/onnx/... ./internal/app ./cmd/... && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx ./internal/onnx && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx -run Brought ./internal/app

@@ -44,6 +44,7 @@ var layers = []struct {
 	{"internal/bus", nil},
 	{"internal/bus/...", []string{"internal/bus"}},
 	{"internal/store", []string{"market", "forecast", "score", "ledger", "internal/feed"}},
+	{"internal/store/postgres/pgtest", nil},
 	{"internal/store/...", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store"}},
 	{"internal/ingest", []string{"market", "internal/feed", "internal/store", "internal/bus", "ledger"}},
 	{"internal/engine", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus"}},

@@ -1,0 +1,358 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/ledger"
+	"github.com/foretick/foretick/market"
+)
+
+// maxGroup bounds the requests of one transaction.
+const maxGroup = 4096
+
+// commitLimit bounds one transaction: a lock that somebody else holds, or a server that is gone,
+// must not hold up everything for ever. Callers try again.
+const commitLimit = 30 * time.Second
+
+// request is a write on its way to the writer. run may be called twice: it must set what it
+// returns to its caller afresh each time.
+type request struct {
+	run   func(context.Context, *writer) error
+	taken atomic.Bool // by the writer, or given up by the caller
+	done  chan error  // capacity 1: the writer never waits
+}
+
+// write hands run to the writer and waits until it is durable. A request that is given up
+// before the writer took it leaves no trace; afterwards its outcome is waited for.
+func (s *Store) write(ctx context.Context, op string, run func(context.Context, *writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return s.wrap(op, err)
+	}
+	r := &request{run: run, done: make(chan error, 1)}
+	if err := s.submit(ctx, r); err != nil {
+		return s.wrap(op, err)
+	}
+	select {
+	case err := <-r.done:
+		return s.wrap(op, err)
+	case <-ctx.Done():
+		if r.taken.CompareAndSwap(false, true) {
+			return s.wrap(op, ctx.Err())
+		}
+		return s.wrap(op, <-r.done)
+	}
+}
+
+func (s *Store) submit(ctx context.Context, r *request) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return errClosed
+	}
+	if s.readOnly {
+		return fmt.Errorf("%w: it was opened for reading", store.ErrReadOnly)
+	}
+	select {
+	case s.requests <- r:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// writeLoop is the writer: it ends when requests is closed and drained.
+func (s *Store) writeLoop(ctx context.Context) {
+	defer close(s.stopped)
+	group := make([]*request, 0, maxGroup)
+	for r := range s.requests {
+		group = append(group[:0], r)
+	gather:
+		for len(group) < maxGroup {
+			select {
+			case r, ok := <-s.requests:
+				if !ok {
+					break gather
+				}
+				group = append(group, r)
+			default:
+				break gather
+			}
+		}
+		s.w.commit(ctx, group)
+		clear(group)
+	}
+	if s.w.conn != nil {
+		closing, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_ = s.w.conn.Close(closing) // the lock goes with it
+	}
+}
+
+// writer is the state of the writing goroutine. What it remembers of the database is forgotten
+// when a transaction is rolled back.
+type writer struct {
+	cfg   *pgx.ConnConfig
+	owner string
+	conn  *pgx.Conn // nil: lost
+	tx    pgx.Tx
+	wrote bool // the request that runs has changed something
+
+	lastEvent uint64
+	ids       map[market.SeriesID]int32
+	chains    map[int32]*chain
+
+	// What the transaction puts in at its end.
+	moved   []*chain
+	events  [][]any
+	bars    [][]any
+	fresh   map[int32]map[int64]bool // starts among bars
+	entries [][]any
+	scores  [][]any
+}
+
+// chain is where a series stands.
+type chain struct {
+	series        int32
+	head          ledger.Head
+	cursor        store.Cursor
+	scoreRevision uint64
+	scoredTo      int64
+	newestBar     int64 // MinInt64: none
+
+	moved bool
+}
+
+// connect connects, and takes the right to write.
+func (w *writer) connect(ctx context.Context, first bool) (err error) {
+	conn, err := pgx.ConnectConfig(ctx, w.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = conn.Close(context.WithoutCancel(ctx)) // the first error says more
+		}
+	}()
+	var got bool
+	// The lock is of this database: two schemas of one database are two stores.
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", int32(lockKey&0x7fffffff)).Scan(&got); err != nil {
+		return err
+	}
+	if !got {
+		return fmt.Errorf("%w: another Foretick writes to this database; stop it, or use another database", store.ErrLocked)
+	}
+	if first {
+		if _, err := conn.Exec(ctx, "UPDATE meta SET owner = $1 WHERE id = 1", w.owner); err != nil {
+			return err
+		}
+	}
+	w.conn = conn
+	w.forget()
+	return nil
+}
+
+func (w *writer) forget() {
+	w.lastEvent = 0
+	w.ids, w.chains = map[market.SeriesID]int32{}, map[int32]*chain{}
+	w.drop()
+}
+
+// drop forgets what the transaction was to put in.
+func (w *writer) drop() {
+	w.moved, w.events, w.bars, w.entries, w.scores = w.moved[:0], w.events[:0], w.bars[:0], w.entries[:0], w.scores[:0]
+	w.fresh = map[int32]map[int64]bool{}
+}
+
+// commit runs a group in one transaction. A request that fails before it wrote anything just
+// gets its error. When one fails later, or the transaction does, everything is rolled back and
+// each request gets a transaction of its own, so that none suffers for another.
+func (w *writer) commit(ctx context.Context, group []*request) {
+	n := 0
+	for _, r := range group {
+		if r.taken.CompareAndSwap(false, true) {
+			group[n] = r
+			n++
+		}
+	}
+	group = group[:n]
+	errs, err := w.attempt(ctx, group)
+	if err != nil && n > 1 && w.conn != nil {
+		for i := range group {
+			one, err := w.attempt(ctx, group[i:i+1])
+			errs[i] = errors.Join(one[0], err)
+		}
+	} else if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+	}
+	for i, r := range group {
+		r.done <- errs[i]
+	}
+}
+
+// attempt runs a group in one transaction. errs are the requests that failed without a trace;
+// with err nothing of the group was kept, unless the connection was lost while it was being
+// committed: a bar or entry that is handed over again is then known already.
+func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, err error) {
+	errs = make([]error, len(group))
+	ctx, cancel := context.WithTimeout(ctx, commitLimit)
+	defer cancel()
+	if w.conn == nil || w.conn.IsClosed() {
+		w.conn = nil
+		if err := w.connect(ctx, false); err != nil {
+			return errs, err
+		}
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		clear(errs)
+		w.forget()
+		if broken(err) {
+			_ = w.conn.Close(context.WithoutCancel(ctx)) // it is of no use
+			w.conn = nil
+		}
+	}()
+	if w.tx, err = w.conn.Begin(ctx); err != nil {
+		return errs, err
+	}
+	defer func() {
+		if err != nil {
+			_ = w.tx.Rollback(context.WithoutCancel(ctx)) // what is wrong is known
+		}
+	}()
+	var stored uint64
+	err = w.tx.QueryRow(ctx, "SELECT last_event FROM meta WHERE id = 1 AND owner = $1 FOR UPDATE", w.owner).Scan(&stored)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errs, fmt.Errorf("%w: another Foretick has taken over this database", store.ErrLocked)
+	}
+	if err != nil {
+		return errs, err
+	}
+	w.lastEvent = stored
+	for i, r := range group {
+		w.wrote = false
+		if errs[i] = r.run(ctx, w); errs[i] != nil && w.wrote {
+			return errs, errs[i]
+		}
+		if errs[i] != nil && broken(errs[i]) && w.conn.IsClosed() {
+			return errs, errs[i]
+		}
+	}
+	if err := w.flush(ctx, stored); err != nil {
+		return errs, err
+	}
+	return errs, w.tx.Commit(ctx)
+}
+
+// flush puts in what the transaction has gathered.
+func (w *writer) flush(ctx context.Context, stored uint64) error {
+	defer w.drop()
+	for _, c := range []struct {
+		table   string
+		columns []string
+		rows    [][]any
+	}{
+		{"event", []string{"seq", "series", "start"}, w.events},
+		{"bar", barColumns, w.bars},
+		{"ledger", entryColumns, w.entries},
+		{"score", scoreColumns, w.scores},
+	} {
+		if len(c.rows) == 0 {
+			continue
+		}
+		if _, err := w.tx.CopyFrom(ctx, pgx.Identifier{c.table}, c.columns, pgx.CopyFromRows(c.rows)); err != nil {
+			return err
+		}
+	}
+	var b pgx.Batch
+	for _, c := range w.moved {
+		c.moved = false
+		b.Queue("UPDATE chain SET head_num = $2, head_hash = $3, cursor_bar = $4, cursor_inputs = $5, score_revision = $6, scored_to = $7 WHERE series = $1",
+			c.series, int64(c.head.Seq), c.head.Hash[:], int64(c.cursor.BarSeq), c.cursor.Inputs[:], int64(c.scoreRevision), c.scoredTo)
+	}
+	if w.lastEvent != stored {
+		b.Queue("UPDATE meta SET last_event = $1 WHERE id = 1", int64(w.lastEvent))
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return w.tx.SendBatch(ctx, &b).Close()
+}
+
+// nextEvent is the number of the event that comes next.
+func (w *writer) nextEvent() uint64 {
+	w.lastEvent++
+	return w.lastEvent
+}
+
+// move marks c as changed by this transaction.
+func (w *writer) move(c *chain) {
+	w.wrote = true
+	if !c.moved {
+		c.moved = true
+		w.moved = append(w.moved, c)
+	}
+}
+
+// chain finds a series; ErrNotFound when it is not registered.
+func (w *writer) chain(ctx context.Context, key market.SeriesID) (*chain, error) {
+	id, ok := w.ids[key]
+	if !ok {
+		err := w.tx.QueryRow(ctx, "SELECT id FROM series WHERE key = $1", string(key)).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, fmt.Errorf("%w: series %s is not registered", store.ErrNotFound, key)
+		}
+		if err != nil {
+			return nil, err
+		}
+		w.ids[key] = id
+	}
+	if c := w.chains[id]; c != nil {
+		return c, nil
+	}
+	c, err := readChain(ctx, w.tx, id)
+	if err != nil {
+		return nil, err
+	}
+	var newest *int64
+	if err := w.tx.QueryRow(ctx, "SELECT max(start) FROM bar WHERE series = $1", id).Scan(&newest); err != nil {
+		return nil, err
+	}
+	c.newestBar = math.MinInt64
+	if newest != nil {
+		c.newestBar = *newest
+	}
+	w.chains[id] = c
+	return c, nil
+}
+
+// querier is what transactions and pools have in common.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func readChain(ctx context.Context, q querier, id int32) (*chain, error) {
+	c := &chain{series: id}
+	var head, inputs []byte
+	var num, bar, revision int64
+	err := q.QueryRow(ctx, "SELECT head_num, head_hash, cursor_bar, cursor_inputs, score_revision, scored_to FROM chain WHERE series = $1", id).
+		Scan(&num, &head, &bar, &inputs, &revision, &c.scoredTo)
+	if err != nil {
+		return nil, err
+	}
+	c.head.Seq, c.cursor.BarSeq, c.scoreRevision = uint64(num), uint64(bar), uint64(revision)
+	copy(c.head.Hash[:], head)
+	copy(c.cursor.Inputs[:], inputs)
+	return c, nil
+}
