@@ -61,6 +61,7 @@ var layers = []struct {
 	{"cmd/foretick", []string{"market", "forecast", "forecast/rangevol", "forecast/neural", "score", "ledger", "track", "internal/...", "web"}},
 	{"internal/testdata", nil},
 	{"deploy/...", nil},
+	{"bench/venue", []string{"market", "internal/feed/venue/venuetest", "internal/feed/kraken/krakentest"}},
 	{"bench/...", nil},
 	{"tools/...", nil},
 }
