@@ -83,7 +83,7 @@ type backtestCmd struct {
 	Interval   string   `default:"" help:"Length of a bar. Default: what the file's times show, 1m for ticks."`
 	Timezone   string   `default:"" help:"Zone of times that name none, such as America/New_York."`
 	Series     []string `sep:"none" help:"Stored series to walk, such as sim:AMZN@1m; may be given several times."`
-	Data       string   `default:"data" type:"path" help:"Folder that holds the stored series and model versions."`
+	app.Place
 	walkFlags
 	JSON string `placeholder:"OUT" help:"File to write the figures to as JSON; - is standard output."`
 	HTML string `placeholder:"OUT" help:"File to write a report to that any browser shows without a network."`
@@ -98,7 +98,7 @@ func (c *backtestCmd) Run(t *terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	more, release, err := app.MoreModels(t.ctx, c.Data, c.BroughtModels)
+	more, release, err := app.MoreModels(t.ctx, c.Place, c.BroughtModels)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (c *backtestCmd) inputs(t *terminal) (inputs []backtest.Input, err error) {
 	if len(c.Series) == 0 {
 		return inputs, nil
 	}
-	st, err := app.OpenStoreReadOnly(t.ctx, c.Data)
+	st, err := c.OpenReadOnly(t.ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (c *backtestCmd) inputs(t *terminal) (inputs []backtest.Input, err error) {
 	for _, id := range c.Series {
 		in, err := app.BacktestSeries(t.ctx, st, market.SeriesID(id))
 		if errors.Is(err, store.ErrNotFound) {
-			return nil, usage("--series %s: %s holds no such series; foretick ledger show lists them", id, c.Data)
+			return nil, usage("--series %s: %s holds no such series; foretick ledger show lists them", id, c.Place)
 		}
 		if err != nil {
 			return nil, err

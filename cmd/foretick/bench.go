@@ -38,7 +38,7 @@ type benchForecastCmd struct {
 	Peers  string   `type:"existingfile" help:"Table of peers' scores with the columns series, h, method and crps."`
 	Peer   string   `default:"fgarch_t" help:"Method of the table to compare with."`
 	Models []string `default:"default" help:"Models to walk, comma separated, or all."`
-	Store  string   `default:"data" type:"path" help:"Folder that holds the stored model versions, when one of them is named."`
+	Store  string   `default:"data" help:"Folder, or URL of the database, that holds the stored model versions, when one of them is named."`
 	Prior  string   `default:"shipped" enum:"shipped,leave-one-out" help:"Prior of rangevol: shipped, or for each file one estimated without the file and others of its instrument."`
 	Jobs   int      `default:"0" help:"Files walked at once; 0: one a processor."`
 	JSON   string   `placeholder:"OUT" help:"File to write the figures to as JSON."`
@@ -75,7 +75,7 @@ func (c *benchForecastCmd) Run(t *terminal) (err error) {
 	}
 	spec := app.BenchProtocol
 	spec.Models = c.Models
-	more, release, err := app.MoreModels(t.ctx, c.Store, c.BroughtModels)
+	more, release, err := app.MoreModels(t.ctx, app.PlaceOf(c.Store), c.BroughtModels)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 type doctorCmd struct {
-	Data string `default:"data" type:"path" help:"Folder that holds the database."`
+	app.Place
 	Addr string `default:"127.0.0.1:8080" help:"Address that foretick serve would use."`
 }
 
@@ -60,6 +60,9 @@ func (c *doctorCmd) Run(t *terminal) error {
 
 // folder looks at the data folder. running is true when another process uses it.
 func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
+	if c.Store != "" {
+		return c.database(t, "the database")
+	}
 	info, err := os.Stat(c.Data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -78,11 +81,22 @@ func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
 	if _, err := os.Stat(filepath.Join(c.Data, app.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
 		return []finding{ok("data", "%s is writable and holds no database yet", c.Data)}, false
 	}
-	st, err := app.OpenStore(t.ctx, c.Data)
+	size := int64(0)
+	for _, suffix := range []string{"", "-wal"} {
+		if fi, err := os.Stat(filepath.Join(c.Data, app.DatabaseFile+suffix)); err == nil {
+			size += fi.Size()
+		}
+	}
+	return c.database(t, fmt.Sprintf("%.1f MB", float64(size)/1e6))
+}
+
+// database looks at what is stored.
+func (c *doctorCmd) database(t *terminal, what string) (out []finding, running bool) {
+	st, err := c.Open(t.ctx)
 	if errors.Is(err, store.ErrLocked) {
 		out = append(out, ok("data", "in use: %v", err))
 		running = true
-		st, err = app.OpenStoreReadOnly(t.ctx, c.Data)
+		st, err = c.OpenReadOnly(t.ctx)
 	}
 	if err != nil {
 		return append(out, bad("data", "%v", err)), running
@@ -92,13 +106,7 @@ func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
 	if err != nil {
 		return append(out, bad("data", "%v", err)), running
 	}
-	size := int64(0)
-	for _, suffix := range []string{"", "-wal"} {
-		if fi, err := os.Stat(filepath.Join(c.Data, app.DatabaseFile+suffix)); err == nil {
-			size += fi.Size()
-		}
-	}
-	out = append(out, ok("data", "%s holds %d series, %.1f MB", c.Data, len(all), float64(size)/1e6))
+	out = append(out, ok("data", "%s holds %d series, %s", c.Place, len(all), what))
 	for _, s := range all {
 		head, _, err := st.Head(t.ctx, s.ID())
 		if err != nil {

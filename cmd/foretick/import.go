@@ -17,7 +17,7 @@ const importBatch = 10_000
 
 type importCmd struct {
 	fileFlags
-	Data string `default:"data" type:"path" help:"Folder that holds the database."`
+	app.Place
 }
 
 func (c *importCmd) Run(t *terminal) error {
@@ -25,7 +25,7 @@ func (c *importCmd) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	st, err := app.OpenStore(t.ctx, c.Data)
+	st, err := c.Open(t.ctx)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (c *importCmd) store(t *terminal, st store.Store, f *csv.File, bars []marke
 }
 
 type exportCmd struct {
-	dataFlag
+	app.Place
 	Series string `arg:"" help:"Series such as sim:AMZN@1s."`
 	From   string `help:"First start of a bar, RFC 3339 or date."`
 	To     string `help:"Start of the first bar to leave out."`
@@ -97,7 +97,7 @@ func (c *exportCmd) Run(t *terminal) error {
 		}
 		*f.at = v
 	}
-	st, err := c.open(t)
+	st, err := opened(t, c.Place)
 	if err != nil {
 		return err
 	}

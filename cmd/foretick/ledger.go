@@ -20,20 +20,18 @@ type ledgerCmd struct {
 	Export ledgerExportCmd `cmd:"" help:"Write a chain as JSON lines that anyone can verify."`
 }
 
-// dataFlag is the folder of the commands that open a store.
-type dataFlag struct {
-	Data string `default:"data" type:"path" help:"Folder that holds the database."`
-}
-
-func (d dataFlag) open(t *terminal) (store.Store, error) {
-	if _, err := os.Stat(d.Data); err != nil {
-		return nil, fmt.Errorf("--data: %w; foretick serve creates it", err)
+// opened is the store of the commands that read one.
+func opened(t *terminal, at app.Place) (store.Store, error) {
+	if at.Store == "" {
+		if _, err := os.Stat(at.Data); err != nil {
+			return nil, fmt.Errorf("--data: %w; foretick serve creates it", err)
+		}
 	}
-	return app.OpenStoreReadOnly(t.ctx, d.Data)
+	return at.OpenReadOnly(t.ctx)
 }
 
 type ledgerVerifyCmd struct {
-	dataFlag
+	app.Place
 	Series string `arg:"" optional:"" help:"Series such as sim:AMZN@1s; all when left out."`
 	File   string `type:"existingfile" help:"Check this exported file (JSON lines) instead of the database."`
 }
@@ -42,7 +40,7 @@ func (c *ledgerVerifyCmd) Run(t *terminal) error {
 	if c.File != "" {
 		return c.verifyFile(t)
 	}
-	st, err := c.open(t)
+	st, err := opened(t, c.Place)
 	if err != nil {
 		return err
 	}
@@ -70,7 +68,7 @@ func (c *ledgerVerifyCmd) Run(t *terminal) error {
 	case bad:
 		return errFailed
 	case !found && c.Series != "":
-		return fmt.Errorf("there is no series %s in %s", c.Series, c.Data)
+		return fmt.Errorf("there is no series %s in %s", c.Series, c.Place)
 	case !found:
 		fmt.Fprintln(t.stdout, "There are no series yet, so there is nothing to verify.")
 	}
@@ -155,14 +153,14 @@ func (c *ledgerVerifyCmd) verifyFile(t *terminal) error {
 }
 
 type ledgerShowCmd struct {
-	dataFlag
+	app.Place
 	Series string `arg:"" help:"Series such as sim:AMZN@1s."`
 	Entry  uint64 `help:"Number of one entry to show whole, as JSON."`
 	Last   int    `default:"10" help:"Number of newest entries to list."`
 }
 
 func (c *ledgerShowCmd) Run(t *terminal) error {
-	st, err := c.open(t)
+	st, err := opened(t, c.Place)
 	if err != nil {
 		return err
 	}
@@ -228,13 +226,13 @@ func showEntry(w io.Writer, s ledger.Sealed) error {
 }
 
 type ledgerExportCmd struct {
-	dataFlag
+	app.Place
 	Series string `arg:"" help:"Series such as sim:AMZN@1s."`
 	Out    string `default:"-" help:"File to write; - is standard output."`
 }
 
 func (c *ledgerExportCmd) Run(t *terminal) error {
-	st, err := c.open(t)
+	st, err := opened(t, c.Place)
 	if err != nil {
 		return err
 	}

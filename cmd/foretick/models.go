@@ -26,12 +26,12 @@ type modelsCmd struct {
 }
 
 type modelsListCmd struct {
-	Data string `default:"data" type:"path" help:"Folder that holds the database."`
-	JSON bool   `help:"Print JSON."`
+	app.Place
+	JSON bool `help:"Print JSON."`
 }
 
 func (c *modelsListCmd) Run(t *terminal) error {
-	r, closed, err := app.ReadRegistry(t.ctx, c.Data)
+	r, closed, err := app.ReadRegistry(t.ctx, c.Place)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (c *modelsListCmd) Run(t *terminal) error {
 		return json.NewEncoder(t.stdout).Encode(list)
 	}
 	if len(versions) == 0 {
-		_, err := fmt.Fprintf(t.stdout, "No model is stored in %s. foretick train makes one, foretick models import brings one.\n", c.Data)
+		_, err := fmt.Fprintf(t.stdout, "No model is stored in %s. foretick train makes one, foretick models import brings one.\n", c.Place)
 		return err
 	}
 	w := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
@@ -122,16 +122,16 @@ func (a *versionArg) find(r *registry.Registry, dir string) (*registry.Version, 
 
 type modelsShowCmd struct {
 	versionArg
-	Data string `default:"data" type:"path" help:"Folder that holds the database."`
+	app.Place
 }
 
 func (c *modelsShowCmd) Run(t *terminal) error {
-	r, closed, err := app.ReadRegistry(t.ctx, c.Data)
+	r, closed, err := app.ReadRegistry(t.ctx, c.Place)
 	if err != nil {
 		return err
 	}
 	defer closed()
-	v, err := c.find(r, c.Data)
+	v, err := c.find(r, c.Place.String())
 	if err != nil {
 		return err
 	}
@@ -149,17 +149,17 @@ func (c *modelsShowCmd) Run(t *terminal) error {
 
 type modelsExportCmd struct {
 	versionArg
-	Data string `default:"data" type:"path" help:"Folder that holds the database."`
-	Out  string `default:"" help:"File to write. Default: NAME-VERSION.safetensors; - is standard output."`
+	app.Place
+	Out string `default:"" help:"File to write. Default: NAME-VERSION.safetensors; - is standard output."`
 }
 
 func (c *modelsExportCmd) Run(t *terminal) error {
-	r, closed, err := app.ReadRegistry(t.ctx, c.Data)
+	r, closed, err := app.ReadRegistry(t.ctx, c.Place)
 	if err != nil {
 		return err
 	}
 	defer closed()
-	v, err := c.find(r, c.Data)
+	v, err := c.find(r, c.Place.String())
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (c *modelsExportCmd) Run(t *terminal) error {
 type modelsDeleteCmd struct {
 	Name    string `arg:"" help:"Name of the model."`
 	Version string `arg:"" help:"ID of the version."`
-	Data    string `default:"data" type:"path" help:"Folder that holds the database. Foretick must not run on it; DELETE /v1/versions/NAME/ID asks one that runs."`
+	app.Place
 }
 
 func (c *modelsDeleteCmd) Run(t *terminal) (err error) {
@@ -192,7 +192,7 @@ func (c *modelsDeleteCmd) Run(t *terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	r, closed, err := app.WriteRegistry(t.ctx, c.Data)
+	r, closed, err := app.WriteRegistry(t.ctx, c.Place)
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("%w: Foretick runs on this folder; stop it, or send it DELETE /v1/versions/%s/%s", err, v.Name, v.ID)
 	}
@@ -209,12 +209,12 @@ func (c *modelsDeleteCmd) Run(t *terminal) (err error) {
 
 // find looks beside a running Foretick, and creates nothing where there is nothing.
 func (c *modelsDeleteCmd) find(t *terminal) (*registry.Version, error) {
-	r, closed, err := app.ReadRegistry(t.ctx, c.Data)
+	r, closed, err := app.ReadRegistry(t.ctx, c.Place)
 	if err != nil {
 		return nil, err
 	}
 	defer closed()
-	return (&versionArg{c.Name, c.Version}).find(r, c.Data)
+	return (&versionArg{c.Name, c.Version}).find(r, c.Place.String())
 }
 
 // locked says what to do when Foretick runs on the folder.
@@ -233,9 +233,9 @@ type modelsImportCmd struct {
 	XScaler     string `name:"x-scaler" type:"existingfile" help:"scikit-learn StandardScaler of the prices: the .pkl, or JSON {\"mean\": [...], \"scale\": [...]}."`
 	YScaler     string `name:"y-scaler" type:"existingfile" help:"The same of the answer."`
 	File        string `type:"existingfile" help:"A version that foretick models export wrote, instead of all of these."`
-	Data        string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
-	Host        string `placeholder:"URL" help:"Hand the model to the Foretick that runs there instead; FORETICK_API_KEY is its key, if it wants one."`
-	Key         string `env:"FORETICK_API_KEY" hidden:""`
+	app.Place
+	Host string `placeholder:"URL" help:"Hand the model to the Foretick that runs there instead; FORETICK_API_KEY is its key, if it wants one."`
+	Key  string `env:"FORETICK_API_KEY" hidden:""`
 }
 
 // check reports flags that do not go together.
@@ -278,10 +278,10 @@ func (c *modelsImportCmd) Run(t *terminal) (err error) {
 	if c.Host != "" {
 		return c.send(t, name, a, source)
 	}
-	if _, err := app.NamedVersions(t.ctx, c.Data, name, registry.Kind(a)); err != nil {
+	if _, err := app.NamedVersions(t.ctx, c.Place, name, registry.Kind(a)); err != nil {
 		return badName(err)
 	}
-	r, closed, err := app.WriteRegistry(t.ctx, c.Data)
+	r, closed, err := app.WriteRegistry(t.ctx, c.Place)
 	if err != nil {
 		return locked(err)
 	}

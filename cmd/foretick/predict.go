@@ -19,9 +19,9 @@ type predictCmd struct {
 	Model  string `default:"" help:"Model that answers: ewma, or an imported price model. Default: ewma; with --host, what that service uses."`
 	Host   string `placeholder:"URL" help:"Ask the service that runs there: a Foretick, or the original's. FORETICK_API_KEY is its key, if it wants one."`
 	Key    string `env:"FORETICK_API_KEY" hidden:""`
-	Data   string `default:"data" type:"path" help:"Folder that holds the database with imported models."`
-	JSON   bool   `help:"Print {\"result\": ...} as the HTTP service does."`
-	Color  string `default:"auto" enum:"auto,always,never" help:"Green for a rise, red for a fall: auto (on a terminal, unless NO_COLOR is set), always or never."`
+	app.Place
+	JSON  bool   `help:"Print {\"result\": ...} as the HTTP service does."`
+	Color string `default:"auto" enum:"auto,always,never" help:"Green for a rise, red for a fall: auto (on a terminal, unless NO_COLOR is set), always or never."`
 }
 
 func (c *predictCmd) Run(t *terminal) error {
@@ -52,7 +52,7 @@ func (c *predictCmd) next(t *terminal, prices []float64) (float64, error) {
 		if model == "" {
 			model = app.UsualPredictor
 		}
-		return app.Predict(t.ctx, c.Data, model, prices)
+		return app.Predict(t.ctx, c.Place, model, prices)
 	}
 	body, err := json.Marshal(struct {
 		Prices []float64 `json:"prices"`

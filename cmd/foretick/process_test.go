@@ -198,7 +198,7 @@ func TestKillNine(t *testing.T) {
 // checkSeen finds everything that was shown to a client in the store.
 func checkSeen(t *testing.T, dir string, seen map[string]event) {
 	t.Helper()
-	st, err := app.OpenStore(t.Context(), dir)
+	st, err := app.Place{Data: dir}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestStopLosesNothing(t *testing.T) {
 	stop(t, p)
 	watching.Wait()
 	checkSeen(t, dir, seen)
-	st, err := app.OpenStore(t.Context(), dir)
+	st, err := app.Place{Data: dir}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

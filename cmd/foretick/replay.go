@@ -55,7 +55,7 @@ type replayCmd struct {
 	Rollup   []string `default:"none" help:"Coarser bars to forecast as well, such as 5m,15m."`
 	Horizons int      `default:"5" help:"Forecasts are made 1 to this many bars ahead."`
 	Models   []string `default:"default" help:"Models in the race, comma separated; naive always joins. default: naive, ewma, garch, rangevol and auto; all: every one."`
-	Data     string   `default:"data" type:"path" help:"Folder that holds the stored model versions, when one of them is named."`
+	app.Place
 	app.BroughtModels
 }
 
@@ -74,7 +74,7 @@ func (c *replayCmd) Run(t *terminal) (err error) {
 	if c.Horizons < 1 || c.Horizons > 100 {
 		return usage("--horizons %d: choose 1 to 100", c.Horizons)
 	}
-	more, release, err := app.MoreModels(t.ctx, c.Data, c.BroughtModels)
+	more, release, err := app.MoreModels(t.ctx, c.Place, c.BroughtModels)
 	if err != nil {
 		return err
 	}

@@ -24,33 +24,33 @@ import (
 )
 
 type trainCmd struct {
-	Model      string   `default:"lstm" enum:"lstm,gru" help:"Recurrent cell of the network: lstm or gru."`
-	Name       string   `default:"" help:"Name of the model that the version belongs to. Default: that of the cell."`
-	File       []string `type:"existingfile" sep:"none" help:"Recorded file to learn from; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz."`
-	Folder     string   `type:"existingdir" help:"Folder of recorded files to learn from."`
-	Interval   string   `default:"" help:"Length of a bar. Default: what the files' times show, 1m for ticks."`
-	Timezone   string   `default:"" help:"Zone of times that name none, such as America/New_York."`
-	Series     []string `sep:"none" help:"Stored series to learn from, such as sim:AMZN@1m; may be given several times."`
-	Data       string   `default:"data" type:"path" help:"Folder that holds the stored series and takes the version."`
-	Until      string   `default:"" help:"Leave out bars that end later (RFC 3339 or date). The version may forecast from the end of the newest bar that it has seen on."`
-	Each       string   `default:"" enum:"year," help:"year: train a version for the beginning of every year of --from to --until, each on what was known by then, so that a backtest over those years finds one that has not seen them."`
-	From       string   `default:"" help:"First year of --each, such as 2020."`
-	Units      int      `default:"${units}" help:"Units of a layer."`
-	Layers     int      `default:"${layers}" help:"Layers."`
-	Steps      int      `default:"${steps}" help:"Bars that the network reads for a forecast."`
-	Batch      int      `default:"${batch}" help:"Stretches of bars a step of the optimiser."`
-	Rate       float64  `default:"${rate}" help:"Learning rate at the start."`
-	Decay      float64  `default:"${decay}" help:"Decay of the weights."`
-	Epochs     int      `default:"${epochs}" help:"Epochs of a restart at most."`
-	Patience   int      `default:"${patience}" help:"Epochs without a better validation loss after which a restart ends."`
-	Restarts   int      `default:"${restarts}" help:"Networks trained from different beginnings."`
-	Ensemble   int      `default:"0" help:"Best of them that answer together; 0: all."`
-	Validation float64  `default:"${validation}" help:"Share of the bars, the newest, that decides when to stop."`
-	Seed       uint64   `default:"${seed}" help:"Seed of all randomness. The same seed gives the same version on the same machine."`
-	Jobs       int      `default:"0" help:"Goroutines; 0: one a processor. The version does not depend on it."`
-	Checkpoint string   `default:"" placeholder:"FILE" help:"File that the training is resumed from and saved to after every epoch. Default: train-NAME.checkpoint in the data folder. With --each the year is appended."`
-	Fresh      bool     `help:"Begin anew where there is a checkpoint."`
-	Out        string   `default:"" placeholder:"FILE" help:"Write the version to a safetensors file instead of storing it; - is standard output."`
+	Model    string   `default:"lstm" enum:"lstm,gru" help:"Recurrent cell of the network: lstm or gru."`
+	Name     string   `default:"" help:"Name of the model that the version belongs to. Default: that of the cell."`
+	File     []string `type:"existingfile" sep:"none" help:"Recorded file to learn from; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz."`
+	Folder   string   `type:"existingdir" help:"Folder of recorded files to learn from."`
+	Interval string   `default:"" help:"Length of a bar. Default: what the files' times show, 1m for ticks."`
+	Timezone string   `default:"" help:"Zone of times that name none, such as America/New_York."`
+	Series   []string `sep:"none" help:"Stored series to learn from, such as sim:AMZN@1m; may be given several times."`
+	app.Place
+	Until      string  `default:"" help:"Leave out bars that end later (RFC 3339 or date). The version may forecast from the end of the newest bar that it has seen on."`
+	Each       string  `default:"" enum:"year," help:"year: train a version for the beginning of every year of --from to --until, each on what was known by then, so that a backtest over those years finds one that has not seen them."`
+	From       string  `default:"" help:"First year of --each, such as 2020."`
+	Units      int     `default:"${units}" help:"Units of a layer."`
+	Layers     int     `default:"${layers}" help:"Layers."`
+	Steps      int     `default:"${steps}" help:"Bars that the network reads for a forecast."`
+	Batch      int     `default:"${batch}" help:"Stretches of bars a step of the optimiser."`
+	Rate       float64 `default:"${rate}" help:"Learning rate at the start."`
+	Decay      float64 `default:"${decay}" help:"Decay of the weights."`
+	Epochs     int     `default:"${epochs}" help:"Epochs of a restart at most."`
+	Patience   int     `default:"${patience}" help:"Epochs without a better validation loss after which a restart ends."`
+	Restarts   int     `default:"${restarts}" help:"Networks trained from different beginnings."`
+	Ensemble   int     `default:"0" help:"Best of them that answer together; 0: all."`
+	Validation float64 `default:"${validation}" help:"Share of the bars, the newest, that decides when to stop."`
+	Seed       uint64  `default:"${seed}" help:"Seed of all randomness. The same seed gives the same version on the same machine."`
+	Jobs       int     `default:"0" help:"Goroutines; 0: one a processor. The version does not depend on it."`
+	Checkpoint string  `default:"" placeholder:"FILE" help:"File that the training is resumed from and saved to after every epoch. Default: train-NAME.checkpoint in the data folder. With --each the year is appended."`
+	Fresh      bool    `help:"Begin anew where there is a checkpoint."`
+	Out        string  `default:"" placeholder:"FILE" help:"Write the version to a safetensors file instead of storing it; - is standard output."`
 }
 
 // trainDefaults are the variables of the tags above.
@@ -88,7 +88,7 @@ func (c *trainCmd) Run(t *terminal) error {
 		return err
 	}
 	// A name that cannot be taken must not cost a training.
-	there, err := app.NamedVersions(t.ctx, c.Data, c.Name, registry.KindDistribution)
+	there, err := app.NamedVersions(t.ctx, c.Place, c.Name, registry.KindDistribution)
 	if err != nil {
 		return badName(err)
 	}
@@ -202,7 +202,7 @@ func (c *trainCmd) inputs(t *terminal) ([]backtest.Input, error) {
 	if len(files)+len(c.Series) == 0 {
 		return nil, usage("give something to learn from: --file, --folder or --series")
 	}
-	b := backtestCmd{File: files, Interval: c.Interval, Timezone: c.Timezone, Series: c.Series, Data: c.Data}
+	b := backtestCmd{File: files, Interval: c.Interval, Timezone: c.Timezone, Series: c.Series, Place: c.Place}
 	return b.inputs(t)
 }
 
@@ -310,11 +310,11 @@ func (c *trainCmd) keep(t *terminal, v *neural.Trained, curve []neural.Point) er
 	out := c.Out
 	note := ""
 	if out == "" {
-		r, closed, err := app.WriteRegistry(t.ctx, c.Data)
+		r, closed, err := app.WriteRegistry(t.ctx, c.Place)
 		switch {
 		case errors.Is(err, store.ErrLocked):
 			out = c.Name + "-" + v.ID() + ".safetensors"
-			note = fmt.Sprintf("Foretick runs on %s. Hand the version to it with: foretick models import --file %s --host http://localhost:8080\n", c.Data, out)
+			note = fmt.Sprintf("Foretick runs on %s. Hand the version to it with: foretick models import --file %s --host http://localhost:8080\n", c.Place, out)
 		case err != nil:
 			return err
 		default:

@@ -111,7 +111,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
 	}
-	st, err := OpenStore(ctx, cfg.Data)
+	st, err := cfg.Place().Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -347,7 +347,7 @@ func (a *App) About() string {
 	for i, s := range a.base {
 		switch {
 		case i == 3:
-			return fmt.Sprintf("%s and %d more, data in %s", names, len(a.base)-3, a.cfg.Data)
+			return fmt.Sprintf("%s and %d more, data in %s", names, len(a.base)-3, a.cfg.Place())
 		case i > 0:
 			names += ", "
 		}
@@ -356,5 +356,5 @@ func (a *App) About() string {
 	if a.cfg.Feed == "sim" {
 		names += ", simulated prices"
 	}
-	return names + ", data in " + a.cfg.Data
+	return names + ", data in " + a.cfg.Place().String()
 }

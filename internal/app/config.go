@@ -19,8 +19,9 @@ import (
 // definition of its flags, of the environment variables FORETICK_* (the flag's name
 // in capitals) and of the keys of the YAML file, in that order of precedence.
 type Config struct {
-	Addr string `default:"127.0.0.1:8080" help:"Address to serve on. PORT, when set in the environment and no address is given, serves on that port of every address."`
-	Data string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
+	Addr  string `default:"127.0.0.1:8080" help:"Address to serve on. PORT, when set in the environment and no address is given, serves on that port of every address."`
+	Data  string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
+	Store string `default:"" placeholder:"URL" help:"PostgreSQL database to use instead of the one in the data folder: postgres://user:password@host/database. In FORETICK_STORE other users of the machine do not see the password."`
 
 	Feed  string   `default:"auto" enum:"auto,sim,replay,live" help:"Where prices come from: live (the venues that --instrument names), replay (recorded files), sim (a simulated market). auto: what the other settings ask for, sim when they ask for nothing."`
 	File  []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz; or a recording of a feed (.frames.gz)."`
@@ -138,6 +139,9 @@ func (c *Config) resolve() error {
 	}
 	return nil
 }
+
+// Place is where everything is kept.
+func (c *Config) Place() Place { return Place{Data: c.Data, Store: c.Store} }
 
 const defaultAddr = "127.0.0.1:8080"
 

@@ -16,6 +16,7 @@ import (
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/feed/csv"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/postgres/pgtest"
 	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
@@ -88,6 +89,12 @@ func models(t *testing.T, f *csv.File) []catalog.Model {
 // it stored.
 func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 	t.Helper()
+	return serveAt(t, f, speed, app.Place{Data: filepath.Join(t.TempDir(), "data")})
+}
+
+// serveAt is serve with everything kept in a place.
+func serveAt(t *testing.T, f *csv.File, speed string, at app.Place) map[market.SeriesID]*run {
+	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "recording.csv")
 	if f.Kind == csv.Ticks {
@@ -95,13 +102,13 @@ func serve(t *testing.T, f *csv.File, speed string) map[market.SeriesID]*run {
 	} else {
 		writeBars(t, path, f.Bars)
 	}
-	cfg := app.Config{Addr: "127.0.0.1:0", Data: filepath.Join(dir, "data"), Feed: "replay", File: []string{path}, Speed: speed,
+	cfg := app.Config{Addr: "127.0.0.1:0", Data: at.Data, Store: at.Store, Feed: "replay", File: []string{path}, Speed: speed,
 		Instrument: []string{f.Series.Instrument.Symbol}, Interval: f.Series.Interval.String(), Rollup: []string{"5m"}, Models: []string{race(f)}, Horizons: 5, Log: "error"}
 	if f.Series.Interval.Duration() > time.Minute {
 		cfg.Rollup = nil
 	}
 	finish(t, cfg)
-	return stored(t, cfg.Data)
+	return storedAt(t, at)
 }
 
 // finish runs the program until what it replays has ended, and stops it.
@@ -133,7 +140,12 @@ func finish(t *testing.T, cfg app.Config) {
 
 func stored(t *testing.T, dir string) map[market.SeriesID]*run {
 	t.Helper()
-	st, err := app.OpenStore(t.Context(), dir)
+	return storedAt(t, app.Place{Data: dir})
+}
+
+func storedAt(t *testing.T, at app.Place) map[market.SeriesID]*run {
+	t.Helper()
+	st, err := at.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +209,15 @@ func TestOneEngine(t *testing.T) {
 		})
 	}
 }
+
+// PostgreSQL keeps what SQLite keeps: the same ledger and scores to the last bit.
+func TestOneEngineOnPostgres(t *testing.T) {
+	name := realFiles[0]
+	f := read(t, name)
+	same(t, "postgres", serveAt(t, f, "max", app.Place{Data: t.TempDir(), Store: pgtest.Open(t)}), serve(t, f, "max"))
+}
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // pace is a speed at which f takes about a second.
 func pace(f *csv.File) string {

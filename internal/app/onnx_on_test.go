@@ -146,7 +146,7 @@ func TestBroughtModelRaces(t *testing.T) {
 	if sealed["mine"] < 50 || sealed["naive"] < 50 {
 		t.Errorf("forecasts are sealed of %v", sealed)
 	}
-	more, release, err := app.MoreModels(t.Context(), cfg.Data, *b)
+	more, release, err := app.MoreModels(t.Context(), cfg.Place(), *b)
 	if err != nil || len(more) != 1 || more[0].New().Name() != "mine" {
 		t.Fatalf("%v, %v", more, err)
 	}

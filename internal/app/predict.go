@@ -101,11 +101,11 @@ func predictorNames(list []api.Predictor) string {
 // Predict forecasts the price that follows prices with a model of the data folder: ewma,
 // which takes any number of prices from three on, or an imported price model. The error
 // wraps ErrPrices, or ErrSetting when there is no such model.
-func Predict(ctx context.Context, dir, model string, prices []float64) (float64, error) {
+func Predict(ctx context.Context, at Place, model string, prices []float64) (float64, error) {
 	if model == UsualPredictor {
 		return PredictNext(ctx, prices)
 	}
-	r, closed, err := ReadRegistry(ctx, dir)
+	r, closed, err := ReadRegistry(ctx, at)
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +116,7 @@ func Predict(ctx context.Context, dir, model string, prices []float64) (float64,
 	}
 	list, err := lead(predictors(stored), model)
 	if err != nil {
-		return 0, setting{fmt.Errorf("%w (the models of %s are meant)", err, dir)}
+		return 0, setting{fmt.Errorf("%w (the models of %s are meant)", err, at)}
 	}
 	return list[0].Predict(ctx, prices)
 }

@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -74,8 +71,8 @@ func stored(r *registry.Registry, race bool) []catalog.Model {
 // MoreModels are the models beside those of the catalog, for commands that work beside a
 // running Foretick: those that are stored in a data folder, and those that are brought along.
 // A folder without a database has none. The second value releases them.
-func MoreModels(ctx context.Context, dir string, brought BroughtModels) ([]catalog.Model, func() error, error) {
-	r, closed, err := ReadRegistry(ctx, dir)
+func MoreModels(ctx context.Context, at Place, brought BroughtModels) ([]catalog.Model, func() error, error) {
+	r, closed, err := ReadRegistry(ctx, at)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,14 +93,11 @@ func MoreModels(ctx context.Context, dir string, brought BroughtModels) ([]catal
 
 // ReadRegistry opens the registry of a data folder for reading. Without a database it
 // returns nil. The second value releases the store.
-func ReadRegistry(ctx context.Context, dir string) (*registry.Registry, func(), error) {
-	if _, err := os.Stat(filepath.Join(dir, DatabaseFile)); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, func() {}, nil
-		}
-		return nil, nil, err
+func ReadRegistry(ctx context.Context, at Place) (*registry.Registry, func(), error) {
+	if there, err := at.Exists(); err != nil || !there {
+		return nil, func() {}, err
 	}
-	st, err := OpenStoreReadOnly(ctx, dir)
+	st, err := at.OpenReadOnly(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,8 +111,8 @@ func ReadRegistry(ctx context.Context, dir string) (*registry.Registry, func(), 
 
 // WriteRegistry opens the registry of a data folder, creating it when it is missing, for
 // this process alone.
-func WriteRegistry(ctx context.Context, dir string) (*registry.Registry, func() error, error) {
-	st, err := OpenStore(ctx, dir)
+func WriteRegistry(ctx context.Context, at Place) (*registry.Registry, func() error, error) {
+	st, err := at.Open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,6 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/store"
@@ -10,14 +17,61 @@ import (
 // DatabaseFile is the name of the database in the data folder.
 const DatabaseFile = "foretick.db"
 
-// OpenStore opens the store in dir, creating it when it is missing, for this process
-// alone. Errors are those of package store.
-func OpenStore(ctx context.Context, dir string) (store.Store, error) {
-	return catalog.Stores["sqlite"](ctx, dir, false)
+// Place says where everything is kept: in a SQLite database in a folder, or in a PostgreSQL
+// database.
+type Place struct {
+	Data  string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
+	Store string `default:"" placeholder:"URL" help:"PostgreSQL database to use instead of the one in the data folder: postgres://user:password@host/database. In FORETICK_STORE other users of the machine do not see the password."`
 }
 
-// OpenStoreReadOnly opens the store in dir for reading, beside a process that writes
-// to it.
-func OpenStoreReadOnly(ctx context.Context, dir string) (store.Store, error) {
-	return catalog.Stores["sqlite"](ctx, dir, true)
+// PlaceOf reads either a folder or the URL of a database.
+func PlaceOf(s string) Place {
+	if strings.Contains(s, "://") {
+		return Place{Store: s}
+	}
+	return Place{Data: s}
+}
+
+// String names the place, without a password.
+func (p Place) String() string {
+	if p.Store == "" {
+		return p.Data
+	}
+	u, err := url.Parse(p.Store)
+	if err != nil {
+		return "the database of --store"
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
+}
+
+// Exists reports whether there is a database; one of PostgreSQL is only found out by asking it.
+func (p Place) Exists() (bool, error) {
+	if p.Store != "" {
+		return true, nil
+	}
+	_, err := os.Stat(filepath.Join(p.Data, DatabaseFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Open opens the store, creating it when it is missing, for this process alone. Errors are
+// those of package store.
+func (p Place) Open(ctx context.Context) (store.Store, error) { return p.open(ctx, false) }
+
+// OpenReadOnly opens the store for reading, beside a process that writes to it.
+func (p Place) OpenReadOnly(ctx context.Context) (store.Store, error) { return p.open(ctx, true) }
+
+func (p Place) open(ctx context.Context, readOnly bool) (store.Store, error) {
+	if p.Store == "" {
+		return catalog.Stores["sqlite"](ctx, p.Data, readOnly)
+	}
+	scheme, _, _ := strings.Cut(p.Store, "://")
+	open := catalog.Stores[scheme]
+	if scheme == "sqlite" || open == nil {
+		return nil, fmt.Errorf("--store: write postgres://user:password@host/database; a SQLite database is named by its folder, --data")
+	}
+	return open(ctx, p.Store, readOnly)
 }

@@ -78,8 +78,8 @@ func nameable(r *registry.Registry, name, kind string) error {
 // NamedVersions checks that a model of a kind may be called so in a data folder, and lists
 // the versions that it has there, before work is put into another. Without a database there
 // are none. The error wraps registry.ErrName.
-func NamedVersions(ctx context.Context, dir, name, kind string) ([]*registry.Version, error) {
-	r, closed, err := ReadRegistry(ctx, dir)
+func NamedVersions(ctx context.Context, at Place, name, kind string) ([]*registry.Version, error) {
+	r, closed, err := ReadRegistry(ctx, at)
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func (s *scene) follow(minutes int) {
 // bars are the stored bars of a series.
 func bars(t *testing.T, dir string, id market.SeriesID) []market.Bar {
 	t.Helper()
-	st, err := app.OpenStore(t.Context(), dir)
+	st, err := app.Place{Data: dir}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

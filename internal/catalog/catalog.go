@@ -7,11 +7,13 @@ import (
 	"context"
 
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/postgres"
 	"github.com/foretick/foretick/internal/store/sqlite"
 )
 
-// Stores opens stores by the scheme of their address.
-var Stores = map[string]func(ctx context.Context, dir string, readOnly bool) (store.Store, error){
+// Stores opens stores by the scheme of their address: a folder for sqlite, a URL for
+// PostgreSQL.
+var Stores = map[string]func(ctx context.Context, address string, readOnly bool) (store.Store, error){
 	"sqlite": func(ctx context.Context, dir string, readOnly bool) (store.Store, error) {
 		open := sqlite.Open
 		if readOnly {
@@ -23,4 +25,14 @@ var Stores = map[string]func(ctx context.Context, dir string, readOnly bool) (st
 		}
 		return s, nil
 	},
+	"postgres":   openPostgres,
+	"postgresql": openPostgres,
+}
+
+func openPostgres(ctx context.Context, address string, readOnly bool) (store.Store, error) {
+	s, err := postgres.Open(ctx, address, postgres.Options{ReadOnly: readOnly})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
