@@ -520,6 +520,7 @@ func sockets(t *testing.T, k *Kit) {
 	began := time.Now()
 	now := func() time.Time { return begin.Add(17*time.Second + pace*time.Since(began)) }
 	m := NewMarket(market.Time(int64(market.TimeOf(now().Add(-3*depth*k.Interval.Duration())).Add(-time.Hour))/1e6*1e6), k.every())
+	m.Calendar = k.Calendar
 	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, Misdeed{After: 100, Cut: true}, now, pace)}
 	t.Cleanup(s.server.Close)
 	cert, trust := certificate()
@@ -535,7 +536,7 @@ func sockets(t *testing.T, k *Kit) {
 	ended := make(chan error, 1)
 	go func() { ended <- src.Run(ctx, feedtest.Nothing, out) }()
 	o := &outcome{begin: market.TimeOf(now())}
-	until := o.begin.Add(max(3*time.Minute, 5*k.Interval.Duration()))
+	until := o.begin.Add(max(3*time.Minute, min(5*k.Interval.Duration(), 6*time.Minute)))
 	for limit := time.After(time.Minute); market.TimeOf(now()) < until; {
 		select {
 		case msg := <-out:
@@ -545,6 +546,7 @@ func sockets(t *testing.T, k *Kit) {
 			}
 		case err := <-ended:
 			t.Fatalf("Run returned %v", err)
+		case <-time.After(100 * time.Millisecond): // nothing is said where little happens
 		case <-limit:
 			t.Fatal("it takes too long")
 		}
