@@ -47,6 +47,7 @@ type query struct {
 	Span   market.Span
 	Cursor string
 	Repair bool
+	Newest bool `json:",omitempty"` // up to the newest bar there is when it is made
 }
 
 // config is what a machine is made with.
@@ -315,7 +316,7 @@ func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 		return // the connection was lost meanwhile
 	}
 	if l.delivers == Polled {
-		bars = m.polledBars(now, l, bars, page.Final)
+		bars = m.polledBars(now, l, m.traded(l, bars), page.Final)
 	}
 	bars = slices.DeleteFunc(bars, func(b market.Bar) bool { return b.Start < l.until })
 	if page.Oldest > q.Span.Start && page.Oldest > l.until && l.until > market.MinTime {
@@ -326,9 +327,11 @@ func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 	m.flows = m.flows || len(bars) > 0
 	switch {
 	case page.Cursor != "" && page.Cursor != q.Cursor:
-		m.ask(l, query{Line: q.Line, Span: q.Span, Cursor: page.Cursor})
+		m.ask(l, query{Line: q.Line, Span: q.Span, Cursor: page.Cursor, Newest: q.Newest})
 	case page.Next > q.Span.Start && page.Next < q.Span.End && page.Next <= m.offset.venue(now):
-		m.ask(l, query{Line: q.Line, Span: market.Span{Start: page.Next, End: q.Span.End}})
+		m.ask(l, query{Line: q.Line, Span: market.Span{Start: page.Next, End: q.Span.End}, Newest: q.Newest})
+	case l.delivers == Polled && !q.Newest && q.Span.End <= m.offset.venue(now):
+		m.pollFrom(now, q.Line, l, q.Span.End)
 	default:
 		m.asked(now, l, q)
 	}

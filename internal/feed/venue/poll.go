@@ -38,6 +38,14 @@ type Checker interface {
 	Check(s market.Series) error
 }
 
+// Keeper is an Adapter of a venue that keeps bars for some time only, or gives those of a short
+// stretch at once: of polled series.
+type Keeper interface {
+	// Keeps returns how far back bars of an interval can be had, and how long a stretch one
+	// request may ask for; 0 means no limit.
+	Keeps(i market.Interval) (back, atOnce time.Duration)
+}
+
 // Answerer is an Adapter of a venue that answers with other statuses than 200.
 type Answerer interface {
 	// Answers reports whether Read makes sense of a body that came with another status.
@@ -67,6 +75,15 @@ func (l *Later) wait(now market.Time) time.Duration {
 
 // startPolling begins to ask for l.
 func (m *machine) startPolling(l *line, venue market.Time) {
+	if k, ok := m.a.(Keeper); ok {
+		if back, _ := k.Keeps(l.s.Interval); back > 0 {
+			oldest := l.s.Interval.End(l.s.Interval.Floor(venue.Add(-back)))
+			if l.until < oldest {
+				m.lost(l, market.Span{Start: l.until, End: oldest}, m.about.Title+" keeps no older bars of "+l.s.Interval.String())
+				l.until = oldest
+			}
+		}
+	}
 	l.polling = polling{at: market.MinTime, newest: l.until, actions: l.polling.actions, dead: l.polling.dead}
 	if cur := l.span(venue); cur.Start > l.until && l.overlaps(l.span(cur.Start-1)) {
 		l.polling.due = cur.Start
@@ -105,8 +122,19 @@ func (m *machine) dated(now, sent market.Time) {
 
 // poll asks for l.
 func (m *machine) poll(now market.Time, i int, l *line) {
-	from := max(l.least, l.until.Add(-revisit*l.s.Interval.Duration()))
-	m.ask(l, query{Line: i, Span: market.Span{Start: from, End: l.span(m.offset.venue(now)).End}})
+	m.pollFrom(now, i, l, max(l.least, l.until.Add(-revisit*l.s.Interval.Duration())))
+}
+
+// pollFrom asks for what is there from a time on, or for as much of it as can be had at once.
+func (m *machine) pollFrom(now market.Time, i int, l *line, from market.Time) {
+	q := query{Line: i, Span: market.Span{Start: from, End: l.span(m.offset.venue(now)).End}, Newest: true}
+	if k, ok := m.a.(Keeper); ok {
+		_, atOnce := k.Keeps(l.s.Interval)
+		if end := l.s.Interval.Floor(from.Add(atOnce)); atOnce > 0 && end > from && end < q.Span.End {
+			q.Span.End, q.Newest = end, false
+		}
+	}
+	m.ask(l, q)
 }
 
 // polledBars deals with the bars of an answer, and returns those that are to be sent. final says
@@ -285,10 +313,44 @@ func (m *machine) usable(l *line, bars []market.Bar) []market.Bar {
 	return out
 }
 
+// stored is the time of which bars may have been kept before a split: the end of the last that
+// was stored when the source was started, or its start.
+func (l *line) stored(begin market.Time) market.Time {
+	if l.resumed {
+		return l.least
+	}
+	return l.s.Interval.Floor(begin)
+}
+
+// traded leaves out bars that a venue of adjusted bars has rescaled for a split of which the
+// bars that were sent before know nothing: what is stored stays as it was traded.
+func (m *machine) traded(l *line, bars []market.Bar) []market.Bar {
+	if !m.about.Adjusted {
+		return bars
+	}
+	ex := market.MinTime
+	for _, a := range l.polling.actions {
+		if a.Kind == market.Split {
+			ex = max(ex, a.Ex)
+		}
+	}
+	ex = l.s.Interval.Floor(ex)
+	n := len(bars)
+	bars = slices.DeleteFunc(bars, func(b market.Bar) bool { return b.Start < ex })
+	if len(bars) < n && l.until < ex {
+		m.lost(l, market.Span{Start: l.until, End: ex}, m.about.Title+" has rescaled them for a split since")
+		l.until = ex
+	}
+	return bars
+}
+
 // actions takes the corporate actions that came along, each of them once.
 func (m *machine) actions(l *line, list []market.Action) {
 	var fresh []market.Action
 	for _, a := range list {
+		if m.about.Adjusted && a.Kind == market.Split && a.Ex < l.stored(m.begin) {
+			continue // every bar that is sent has been rescaled already
+		}
 		if err := a.Validate(); err != nil {
 			m.refuseOnce(l, fmt.Sprintf("%+v", a), err.Error())
 			continue

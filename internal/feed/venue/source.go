@@ -455,7 +455,7 @@ func (r *runner) answer(ctx context.Context, q query) answer {
 	if err := r.host.wait(ctx, req.Weight); err != nil {
 		return answer{q: q, err: err}
 	}
-	if r.m.polled() && q.Cursor == "" { // bars have ended while it waited for its turn
+	if q.Newest && q.Cursor == "" { // bars have ended while it waited for its turn
 		if end := series.Interval.End(series.Interval.Floor(market.TimeOf(r.s.opt.Now()))); end > q.Span.End {
 			q.Span.End = end
 			req, _ = r.s.a.Ask(series, q.Span.Start, q.Span.End, "")

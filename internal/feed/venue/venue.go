@@ -93,6 +93,8 @@ type About struct {
 	// Daily is how many requests the venue takes a day, 0 when it sets no such limit: polls are
 	// spread so that all series together keep within it.
 	Daily int
+	// Adjusted is true when REST gives bars that are rescaled for every split since.
+	Adjusted bool
 	// Sequential is true when the numbers of a symbol's trades go up by one.
 	Sequential bool
 }
