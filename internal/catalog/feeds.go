@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/feed/binance"
 	"github.com/foretick/foretick/internal/feed/csv"
 	"github.com/foretick/foretick/internal/feed/kraken"
 	"github.com/foretick/foretick/internal/feed/replay"
@@ -37,6 +38,7 @@ func NewReplay(files []*csv.File, speed float64, start market.Time, now func() t
 // Venues make the adapters of all venues, in the order in which they are shown.
 var Venues = []func(venue.Setup) venue.Adapter{
 	func(s venue.Setup) venue.Adapter { return kraken.New(s) },
+	func(s venue.Setup) venue.Adapter { return binance.New(s) },
 }
 
 // NewVenue returns the adapter of a venue. The error lists those there are.

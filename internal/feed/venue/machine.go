@@ -153,7 +153,11 @@ func (m *machine) onClose(now market.Time, why string) {
 	m.say(feed.Stalled, why)
 	for _, l := range m.lines {
 		// What is held is asked for again when the next connection stands.
-		l.phase, l.busy, l.ticks, l.bars, l.isOpen, l.repairs = idle, false, nil, nil, false, nil
+		l.phase, l.busy, l.ticks, l.bars, l.isOpen = idle, false, nil, nil, false
+		// Bars that time closed after the last that was heard may not be whole.
+		if heard := m.offset.venue(m.heard); l.delivers == Bars && l.history && l.flown && l.until > l.s.Interval.Floor(heard) {
+			l.mend(market.Span{Start: heard, End: l.until - 1})
+		}
 	}
 	m.status(now)
 }

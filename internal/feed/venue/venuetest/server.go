@@ -176,6 +176,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	streaming, n := false, 0
+	if s, ok := s.speaker.(interface{ Streaming() bool }); ok {
+		streaming = s.Streaming() // the address says what is wanted
+	}
 	k := s.market.index(s.venueNow() + 1)
 	second := s.venueNow().Add(time.Second)
 	for {

@@ -251,7 +251,7 @@ func Exercise(t *testing.T, k Kit) {
 	bubble("undisturbed", Misdeed{}, func(t *testing.T, s *scene, o *outcome) {
 		whole(t, s, o)
 		if o.link.Reconnects+o.link.GapsLost+o.link.Unknown > 0 && !k.NoHistory || len(o.rejects) > 0 || o.link.Duplicates > 0 {
-			t.Errorf("something was wrong where nothing was: %+v, %v", o.link, o.rejects)
+			t.Errorf("something was wrong where nothing was: %+v, %d rejects, %.3v", o.link, len(o.rejects), o.rejects[:min(3, len(o.rejects))])
 		}
 	})
 	if !k.Polled {

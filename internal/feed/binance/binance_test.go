@@ -1,0 +1,175 @@
+package binance_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/foretick/foretick/internal/feed/binance"
+	"github.com/foretick/foretick/internal/feed/venue"
+	"github.com/foretick/foretick/internal/feed/venue/venuetest"
+	"github.com/foretick/foretick/market"
+)
+
+// exchange is Binance as its documentation describes it.
+type exchange struct {
+	m      *venuetest.Market
+	stream string
+}
+
+func num(v float64) string { return strconv.FormatFloat(v, 'f', 8, 64) }
+
+// REST answers /api/v3/klines; where nobody traded bars are flat.
+func (e *exchange) REST(w http.ResponseWriter, r *http.Request, now market.Time) {
+	q := r.URL.Query()
+	i, err := market.ParseInterval(q.Get("interval"))
+	limit, err2 := strconv.Atoi(q.Get("limit"))
+	from, err3 := strconv.ParseInt(q.Get("startTime"), 10, 64)
+	to, err4 := strconv.ParseInt(q.Get("endTime"), 10, 64)
+	if r.URL.Path != "/api/v3/klines" || q.Get("symbol") != "BTCUSDT" || err != nil || err2 != nil || err3 != nil || err4 != nil || limit > 1000 {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"code":-1121,"msg":"Invalid symbol."}`)
+		return
+	}
+	rows := [][]any{}
+	last := 100.0
+	known := map[market.Time]market.Bar{}
+	for _, b := range e.m.Bars(i, market.Time(from*1000), market.Time(to*1000+1), now) {
+		known[b.Start] = b
+	}
+	for at := i.Floor(market.Time(from*1000) + market.Time(i.Duration().Microseconds()) - 1); int64(at)/1000 <= to && at <= now && len(rows) < limit; at = i.End(at) {
+		b, ok := known[at]
+		if !ok {
+			b = market.Bar{Open: last, High: last, Low: last, Close: last}
+		}
+		last = b.Close
+		rows = append(rows, []any{int64(at) / 1000, num(b.Open), num(b.High), num(b.Low), num(b.Close), num(b.Volume), int64(i.End(at))/1000 - 1, "0", b.Trades, "0", "0", "0"})
+	}
+	_ = json.NewEncoder(w).Encode(rows)
+}
+
+func (e *exchange) Greet(r *http.Request) ([][]byte, error) {
+	e.stream = r.URL.Query().Get("streams")
+	if r.URL.Path != "/stream" || !strings.HasPrefix(e.stream, "btcusdt@") {
+		return nil, fmt.Errorf("no stream %q of %s", e.stream, r.URL.Path)
+	}
+	return nil, nil
+}
+
+// Streaming reports that the address has subscribed.
+func (e *exchange) Streaming() bool { return true }
+
+func (e *exchange) Heard([]byte, market.Time) ([][]byte, bool) { return nil, true }
+
+func (e *exchange) Traded(t venuetest.Trade, now market.Time) [][]byte {
+	if e.stream == "btcusdt@trade" {
+		return [][]byte{fmt.Appendf(nil, `{"stream":%q,"data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":%q,"q":%q,"T":%d,"m":true,"M":true}}`, e.stream, int64(now)/1000, t.ID, num(t.Price), num(t.Size), int64(t.Time)/1000)}
+	}
+	i := market.MustInterval(strings.TrimPrefix(e.stream, "btcusdt@kline_"))
+	var out [][]byte
+	// The bar before is said to be closed with the first trade of the next.
+	before := e.m.Bars(i, i.Floor(i.Floor(t.Time)-1), i.Floor(t.Time), now)
+	if first := e.m.Bars(i, i.Floor(t.Time), t.Time+1, t.Time); len(first) == 1 && first[0].Trades == 1 {
+		for _, b := range before {
+			out = append(out, e.bar(i, b, true, now))
+		}
+	}
+	for _, b := range e.m.Bars(i, i.Floor(t.Time), t.Time+1, t.Time) {
+		out = append(out, e.bar(i, b, false, now))
+	}
+	return out
+}
+
+func (e *exchange) bar(i market.Interval, b market.Bar, closed bool, now market.Time) []byte {
+	return fmt.Appendf(nil, `{"stream":%q,"data":{"e":"kline","E":%d,"s":"BTCUSDT","k":{"t":%d,"T":%d,"s":"BTCUSDT","i":%q,"f":100,"L":200,"o":%q,"c":%q,"h":%q,"l":%q,"v":%q,"n":%d,"x":%t,"q":"1.0","V":"500","Q":"0.5","B":"0"}}}`,
+		e.stream, int64(now)/1000, int64(b.Start)/1000, int64(b.End)/1000-1, i, num(b.Open), num(b.Close), num(b.High), num(b.Low), num(b.Volume), b.Trades, closed)
+}
+
+func (e *exchange) Second(market.Time) [][]byte { return nil }
+
+func kit(interval string) venuetest.Kit {
+	return venuetest.Kit{New: func(s venue.Setup) venue.Adapter { return binance.New(s) }, Symbol: "BTC/USDT", Interval: market.MustInterval(interval),
+		Speaker: func(m *venuetest.Market) venuetest.Speaker { return &exchange{m: m} }}
+}
+
+func TestBars(t *testing.T) { venuetest.Exercise(t, kit("1m")) }
+
+func TestTrades(t *testing.T) {
+	k := kit("10s")
+	k.NoHistory = true
+	venuetest.Exercise(t, k)
+}
+
+// wire are the messages of Binance's documentation.
+var wire = []string{
+	`{"stream":"bnbbtc@kline_1m","data":{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000,"T":1672515839999,"s":"BNBBTC","i":"1m","f":100,"L":200,"o":"0.0010","c":"0.0020","h":"0.0025","l":"0.0015","v":"1000","n":100,"x":false,"q":"1.0","V":"500","Q":"0.5","B":"0"}}}`,
+	`{"stream":"bnbbtc@trade","data":{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true,"M":true}}`,
+	`{"result":null,"id":1}`, `{"code":2,"msg":"Invalid request"}`, `{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1672515782136}}`,
+}
+
+const klines = `[[1499040000000,"0.01634790","0.80000000","0.01575800","0.01577100","148976.11",1499644799999,"2434.19",308,"1756.87","28.46","0"]]`
+
+func TestDecode(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	var b venue.Batch
+	for _, w := range wire {
+		if err := a.Decode([]byte(w), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := market.Time(1672515780000000)
+	want := market.Bar{Start: start, End: start + 60_000_000, Open: 0.001, High: 0.0025, Low: 0.0015, Close: 0.002, Volume: 1000, Trades: 100}
+	if len(b.Bars) != 1 || b.Bars[0].Bar != want || b.Bars[0].Closed || b.Bars[0].Symbol != "BNBBTC" {
+		t.Errorf("bars %+v", b.Bars)
+	}
+	if len(b.Trades) != 1 || b.Trades[0].ID != 12345 || b.Trades[0].Tick != (market.Tick{Time: 1672515782136000, Price: 0.001, Size: 100, Seq: 12345}) {
+		t.Errorf("trades %+v", b.Trades)
+	}
+	if b.Sent != 1672515782136000 || len(b.Refused) != 1 || b.Leave == "" || b.Unknown != 1 {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestRead(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	i, err := a.Instrument("eth/btc")
+	if err != nil || i.Symbol != "ETHBTC" || i.Currency != "BTC" {
+		t.Fatal(i, err)
+	}
+	p, err := a.Read(market.Series{Instrument: i, Interval: market.Day}, []byte(klines))
+	start := market.Time(1499040000000000)
+	if want := (market.Bar{Start: start, End: market.Day.End(start), Open: 0.0163479, High: 0.8, Low: 0.015758, Close: 0.015771, Volume: 148976.11, Trades: 308}); err != nil || len(p.Bars) != 1 || p.Bars[0] != want {
+		t.Errorf("%+v, %v", p, err)
+	}
+	venuetest.Refused(t, a, "XX/USDT", market.Minute, `{"code":-1121,"msg":"Invalid symbol."}`, "Invalid symbol", true)
+	venuetest.Refused(t, a, "BTCUSDT", market.Minute, `{"code":-1003,"msg":"Too many requests."}`, "Too many requests", false)
+	if _, err := a.Instrument("BTC USDT!"); err == nil {
+		t.Error("a symbol with a blank is taken")
+	}
+}
+
+func FuzzDecode(f *testing.F) { venuetest.FuzzDecode(f, binance.New(venue.Setup{}), wire...) }
+
+func FuzzRead(f *testing.F) {
+	venuetest.FuzzRead(f, binance.New(venue.Setup{}), "BTCUSDT", market.Minute, klines, `{"code":-1121,"msg":"Invalid symbol."}`)
+}
+
+// BenchmarkDecode is one message to what it says.
+func BenchmarkDecode(b *testing.B) {
+	a := binance.New(venue.Setup{})
+	for k, name := range []string{"bar", "trade"} {
+		b.Run(name, func(b *testing.B) {
+			var out venue.Batch
+			b.ReportAllocs()
+			for b.Loop() {
+				out.Trades, out.Bars = out.Trades[:0], out.Bars[:0]
+				if err := a.Decode([]byte(wire[k]), &out); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
