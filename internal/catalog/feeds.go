@@ -7,6 +7,7 @@ import (
 
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/feed/binance"
+	"github.com/foretick/foretick/internal/feed/coinbase"
 	"github.com/foretick/foretick/internal/feed/csv"
 	"github.com/foretick/foretick/internal/feed/kraken"
 	"github.com/foretick/foretick/internal/feed/replay"
@@ -38,6 +39,7 @@ func NewReplay(files []*csv.File, speed float64, start market.Time, now func() t
 // Venues make the adapters of all venues, in the order in which they are shown.
 var Venues = []func(venue.Setup) venue.Adapter{
 	func(s venue.Setup) venue.Adapter { return kraken.New(s) },
+	func(s venue.Setup) venue.Adapter { return coinbase.New(s) },
 	func(s venue.Setup) venue.Adapter { return binance.New(s) },
 }
 

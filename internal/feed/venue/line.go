@@ -82,6 +82,7 @@ func (l *line) keep(b market.Bar) {
 
 // mend asks for the bars that overlap sp again, once they have ended.
 func (l *line) mend(sp market.Span) {
+	sp.Start = max(sp.Start, l.least)
 	sp = market.Span{Start: l.s.Interval.Floor(sp.Start), End: l.s.Interval.End(l.s.Interval.Floor(sp.End))}
 	for i, r := range l.repairs {
 		if sp.Start <= r.End && r.Start <= sp.End {

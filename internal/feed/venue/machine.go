@@ -218,6 +218,7 @@ func (m *machine) trade(now market.Time, t *Trade) {
 		if t.ID > 0 && m.about.Sequential && l.numbers.newest == 0 {
 			l.numbers.newest = t.ID
 		}
+		l.lastTick = max(l.lastTick, t.Tick.Time)
 		return
 	}
 	m.flows = true
@@ -303,6 +304,9 @@ func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 		m.failed(now, l, q, err, body != nil)
 		m.onTick(now)
 		return
+	}
+	if page.Bounded > 0 {
+		page.Next = l.s.Interval.Floor(q.Span.Start).Add(time.Duration(page.Bounded) * l.s.Interval.Duration())
 	}
 	for _, r := range page.Rejects {
 		m.refuseOnce(l, r.Raw, r.Reason)
@@ -489,6 +493,10 @@ func (m *machine) onTick(now market.Time) {
 			l.isOpen = false
 		}
 		for _, sp := range l.numbers.close(func(sp market.Span) market.Time { return l.span(sp.End).End }, venue) {
+			if sp.End < l.first && l.history { // of the bar that comes over REST as it is
+				m.link.GapsOpen = max(0, m.link.GapsOpen-1)
+				continue
+			}
 			l.mend(sp)
 		}
 		if l.delivers == Polled {

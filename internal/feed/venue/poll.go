@@ -185,7 +185,7 @@ func (m *machine) answered(now market.Time, l *line) {
 	gap := m.gap(now)
 	if settled := p.due.Add(max(l.s.Interval.Duration(), m.about.Settle)); p.due > 0 && p.newest < p.due && venue < settled {
 		p.again++
-		if retry := now.Add(max(m.about.Settle<<min(p.again, 20), time.Second, m.about.Every, gap)); retry < regular {
+		if retry := now.Add(max(m.patience(l)<<min(p.again, 20), m.about.Every, gap)); retry < regular {
 			p.at = retry
 			m.follows(l, gap)
 			return
@@ -193,6 +193,11 @@ func (m *machine) answered(now market.Time, l *line) {
 	}
 	p.at, p.due, p.again = max(regular, now.Add(max(m.about.Every, gap))), next, 0
 	m.follows(l, gap)
+}
+
+// patience is half the wait after the first answer without the bar that is due.
+func (m *machine) patience(l *line) time.Duration {
+	return max(m.about.Settle, min(l.s.Interval.Duration()/16, 5*time.Second))
 }
 
 // follows says that the source works, and what is peculiar about it.
@@ -230,7 +235,7 @@ func (m *machine) gap(now market.Time) time.Duration {
 			open = min(open, till.Sub(from))
 		}
 		every := l.s.Interval.Duration()
-		tries := 1 + bits.Len64(uint64(every/max(m.about.Settle, time.Second)))
+		tries := 1 + bits.Len64(uint64(every/m.patience(l)))
 		wishes = append(wishes, wish{open.Seconds(), max(1, open.Seconds()/every.Seconds()) * float64(tries)})
 		total += open.Seconds()
 	}

@@ -182,6 +182,9 @@ type Page struct {
 	// follow the clock set Next instead: the start to go on from, 0 when there is no more.
 	Cursor string
 	Next   market.Time
+	// Bounded, when not 0, says that an answer covers at most so many bars from where it was
+	// asked from on, whether somebody traded in them or not.
+	Bounded int
 	// Oldest, when not 0, is the start before which the venue keeps nothing.
 	Oldest  market.Time
 	Rejects []Refusal

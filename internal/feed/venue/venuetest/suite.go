@@ -44,6 +44,8 @@ type Kit struct {
 	Polled bool
 	// Silent is true when the venue's frames do not tell its time.
 	Silent bool
+	// NoVolume is true when the venue's bars have none.
+	NoVolume bool
 	// Calendar, when not nil, says when the market trades; nil: always.
 	Calendar market.Sessions
 	// Begin is when the test begins, in bubbles: 2000-01-03T16:00:00Z, a Monday, unless set.
@@ -184,6 +186,9 @@ func (o *outcome) same(t *testing.T, s *scene, from, to market.Time) {
 	t.Helper()
 	want := map[market.Time]market.Bar{}
 	for _, b := range s.market.Bars(s.kit.Interval, from, to, market.MaxTime-1) {
+		if s.kit.NoVolume {
+			b.Volume = 0
+		}
 		want[b.Start] = b
 	}
 	if len(want) == 0 {
