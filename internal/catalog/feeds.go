@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foretick/foretick/internal/feed"
+	"github.com/foretick/foretick/internal/feed/alpaca"
 	"github.com/foretick/foretick/internal/feed/binance"
 	"github.com/foretick/foretick/internal/feed/coinbase"
 	"github.com/foretick/foretick/internal/feed/csv"
@@ -41,6 +42,7 @@ var Venues = []func(venue.Setup) venue.Adapter{
 	func(s venue.Setup) venue.Adapter { return kraken.New(s) },
 	func(s venue.Setup) venue.Adapter { return coinbase.New(s) },
 	func(s venue.Setup) venue.Adapter { return binance.New(s) },
+	func(s venue.Setup) venue.Adapter { return alpaca.New(s) },
 }
 
 // NewVenue returns the adapter of a venue. The error lists those there are.

@@ -49,6 +49,7 @@ type line struct {
 	open     market.Bar   // of streamed bars, the newest
 	isOpen   bool
 	numbers  numbers
+	ids      *recent // of trades, nil: none was seen
 	lastTick market.Time
 	repairs  []market.Span // bars to be asked for again
 	polling  polling
@@ -147,6 +148,30 @@ func (n *numbers) heartbeat(id int64) (missing bool) {
 	}
 	n.told = id
 	return missing
+}
+
+// recent remembers the numbers of the newest trades, where numbers do not go up by one.
+type recent struct {
+	ring [4096]int64
+	set  map[int64]bool
+	n    int
+}
+
+// take reports whether id is new.
+func (r *recent) take(id int64) bool {
+	if r.set[id] {
+		return false
+	}
+	if r.set == nil {
+		r.set = make(map[int64]bool, len(r.ring))
+	}
+	k := r.n % len(r.ring)
+	if r.n >= len(r.ring) {
+		delete(r.set, r.ring[k])
+	}
+	r.ring[k], r.set[id] = id, true
+	r.n++
+	return true
 }
 
 // close forgets holes of bars that ended by t, and returns what they span.

@@ -232,6 +232,15 @@ func (m *machine) trade(now market.Time, t *Trade) {
 			m.link.GapsOpen++
 		}
 	}
+	if t.ID > 0 && !m.about.Sequential {
+		if l.ids == nil {
+			l.ids = &recent{}
+		}
+		if !l.ids.take(t.ID) {
+			m.link.Duplicates++
+			return
+		}
+	}
 	if err := t.Tick.Validate(l.s.Instrument.AllowNonPositive); err != nil {
 		m.refuse(t.Symbol, fmt.Sprintf("%s,%v,%v", t.Tick.Time, t.Tick.Price, t.Tick.Size), err.Error())
 		return

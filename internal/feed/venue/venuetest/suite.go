@@ -40,6 +40,8 @@ type Kit struct {
 	Every time.Duration
 	// NoHistory is true when REST knows no bars of Interval.
 	NoHistory bool
+	// Unnumbered is true when trades have no numbers: nobody can tell one that comes twice.
+	Unnumbered bool
 	// Polled is true when nothing is streamed.
 	Polled bool
 	// Silent is true when the venue's frames do not tell its time.
@@ -309,7 +311,9 @@ func streams(t *testing.T, k *Kit, bubble bubbled, whole func(*testing.T, *scene
 		return f
 	}}, again)
 	bubble("every connection ends", Misdeed{After: 100, Close: websocket.StatusInternalError, Always: true}, again)
-	bubble("duplicates", Misdeed{Stream: func(_ int, f [][]byte) [][]byte { return append(f, f...) }}, whole)
+	if !k.Unnumbered {
+		bubble("duplicates", Misdeed{Stream: func(_ int, f [][]byte) [][]byte { return append(f, f...) }}, whole)
+	}
 	var held [][]byte
 	bubble("reordered", Misdeed{After: 20, Stream: func(n int, f [][]byte) [][]byte {
 		if n%10 == 0 {
