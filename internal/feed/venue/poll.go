@@ -80,7 +80,7 @@ func (m *machine) startPolling(l *line, venue market.Time) {
 			oldest := l.s.Interval.End(l.s.Interval.Floor(venue.Add(-back)))
 			if l.until < oldest {
 				m.lost(l, market.Span{Start: l.until, End: oldest}, m.about.Title+" keeps no older bars of "+l.s.Interval.String())
-				l.until = oldest
+				l.until, l.least = oldest, oldest
 			}
 		}
 	}
@@ -118,6 +118,22 @@ func (m *machine) dated(now, sent market.Time) {
 	}
 	m.offset.add(d)
 	m.align(now)
+}
+
+// ended is the end of the last bar that has ended by t, or since if none has ended after that. It
+// is 0 when since is.
+func (l *line) ended(since, t market.Time) market.Time {
+	if cur := l.span(t); since > 0 && since < cur.Start && l.overlaps(l.span(cur.Start-1)) {
+		return cur.Start
+	}
+	for since > 0 {
+		next := l.upcoming(since)
+		if next > t {
+			break
+		}
+		since = next
+	}
+	return since
 }
 
 // poll asks for l.
@@ -183,6 +199,9 @@ func (m *machine) answered(now market.Time, l *line) {
 	next := l.upcoming(venue)
 	regular := next.Add(m.about.Settle - m.offset.get())
 	gap := m.gap(now)
+	if last := l.ended(p.due, venue); last > p.due {
+		p.due, p.again = last, 0 // others have ended meanwhile
+	}
 	if settled := p.due.Add(max(l.s.Interval.Duration(), m.about.Settle)); p.due > 0 && p.newest < p.due && venue < settled {
 		p.again++
 		if retry := now.Add(max(m.patience(l)<<min(p.again, 20), m.about.Every, gap)); retry < regular {
@@ -221,7 +240,8 @@ func (m *machine) gap(now market.Time) time.Duration {
 	if m.about.Daily == 0 {
 		return 0
 	}
-	left := float64(m.about.Daily)
+	// What the first answers of all take lies beside it.
+	left := float64(max(m.about.Daily/2, m.about.Daily-len(m.lines)))
 	type wish struct{ open, need float64 }
 	var wishes []wish
 	total := 0.0
@@ -235,7 +255,7 @@ func (m *machine) gap(now market.Time) time.Duration {
 			open = min(open, till.Sub(from))
 		}
 		every := l.s.Interval.Duration()
-		tries := 1 + bits.Len64(uint64(every/m.patience(l)))
+		tries := min(3, 1+bits.Len64(uint64(every/m.patience(l)))) // for a bar: it may be late
 		wishes = append(wishes, wish{open.Seconds(), max(1, open.Seconds()/every.Seconds()) * float64(tries)})
 		total += open.Seconds()
 	}
