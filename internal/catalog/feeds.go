@@ -10,6 +10,7 @@ import (
 	"github.com/foretick/foretick/internal/feed/binance"
 	"github.com/foretick/foretick/internal/feed/coinbase"
 	"github.com/foretick/foretick/internal/feed/csv"
+	"github.com/foretick/foretick/internal/feed/finnhub"
 	"github.com/foretick/foretick/internal/feed/kraken"
 	"github.com/foretick/foretick/internal/feed/replay"
 	"github.com/foretick/foretick/internal/feed/sim"
@@ -43,6 +44,7 @@ var Venues = []func(venue.Setup) venue.Adapter{
 	func(s venue.Setup) venue.Adapter { return coinbase.New(s) },
 	func(s venue.Setup) venue.Adapter { return binance.New(s) },
 	func(s venue.Setup) venue.Adapter { return alpaca.New(s) },
+	func(s venue.Setup) venue.Adapter { return finnhub.New(s) },
 }
 
 // NewVenue returns the adapter of a venue. The error lists those there are.
