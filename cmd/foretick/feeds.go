@@ -80,10 +80,11 @@ type feedsCheckCmd struct {
 	Instrument string        `arg:"" help:"VENUE:SYMBOL or VENUE:SYMBOL@INTERVAL, such as kraken:BTC/USD."`
 	For        time.Duration `default:"10s" help:"How long to listen."`
 	Endpoint   []string      `sep:"none" placeholder:"VENUE=URL" help:"Address of a venue in place of its own."`
+	Unofficial bool          `help:"Permit venues that are not meant to be used by programs (yahoo)."`
 }
 
 func (c *feedsCheckCmd) Run(t *terminal) error {
-	src, want, err := liveSource(c.Instrument, app.LiveConfig{Endpoint: c.Endpoint, History: "0s"}, venue.Options{Now: time.Now})
+	src, want, err := liveSource(c.Instrument, app.LiveConfig{Endpoint: c.Endpoint, History: "0s", Unofficial: c.Unofficial}, venue.Options{Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,10 @@ import (
 
 // LiveConfig says which venues are followed, and how.
 type LiveConfig struct {
-	History  string   `default:"" help:"How far back bars are asked for when none is stored, such as 12h or 30d. Default: 1,000 bars."`
-	Endpoint []string `sep:"none" placeholder:"VENUE=URL" help:"Address of a venue in place of its own: a proxy of yours, or the service that http:SYMBOL polls. May be given several times."`
-	Record   string   `type:"path" placeholder:"FOLDER" help:"Keep all that venues send, as it comes, in files that --feed replay --file plays back."`
+	History    string   `default:"" help:"How far back bars are asked for when none is stored, such as 12h or 30d. Default: 1,000 bars."`
+	Endpoint   []string `sep:"none" placeholder:"VENUE=URL" help:"Address of a venue in place of its own: a proxy of yours, or the service that http:SYMBOL polls. May be given several times."`
+	Unofficial bool     `help:"Permit venues that are not meant to be used by programs (yahoo)."`
+	Record     string   `type:"path" placeholder:"FOLDER" help:"Keep all that venues send, as it comes, in files that --feed replay --file plays back."`
 }
 
 // Wanted is an instrument that is to be followed at an interval.
@@ -131,6 +132,9 @@ func VenueSources(c *LiveConfig, want []Wanted, opt venue.Options) ([]*venue.Sou
 			}
 			if a, err = catalog.NewVenue(w.Venue, setup); err != nil {
 				return nil, err
+			}
+			if a.About().Optional && !c.Unofficial {
+				return nil, fmt.Errorf("%s is not used unless --unofficial is given: %s", w.Venue, a.About().Caution)
 			}
 			for _, k := range a.About().Keys {
 				if Key(k) == "" {

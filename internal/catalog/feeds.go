@@ -7,14 +7,18 @@ import (
 
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/feed/alpaca"
+	"github.com/foretick/foretick/internal/feed/alphavantage"
 	"github.com/foretick/foretick/internal/feed/binance"
 	"github.com/foretick/foretick/internal/feed/coinbase"
 	"github.com/foretick/foretick/internal/feed/csv"
 	"github.com/foretick/foretick/internal/feed/finnhub"
+	"github.com/foretick/foretick/internal/feed/httpfeed"
 	"github.com/foretick/foretick/internal/feed/kraken"
 	"github.com/foretick/foretick/internal/feed/replay"
 	"github.com/foretick/foretick/internal/feed/sim"
+	"github.com/foretick/foretick/internal/feed/twelvedata"
 	"github.com/foretick/foretick/internal/feed/venue"
+	"github.com/foretick/foretick/internal/feed/yahoo"
 	"github.com/foretick/foretick/market"
 )
 
@@ -45,6 +49,10 @@ var Venues = []func(venue.Setup) venue.Adapter{
 	func(s venue.Setup) venue.Adapter { return binance.New(s) },
 	func(s venue.Setup) venue.Adapter { return alpaca.New(s) },
 	func(s venue.Setup) venue.Adapter { return finnhub.New(s) },
+	func(s venue.Setup) venue.Adapter { return twelvedata.New(s) },
+	func(s venue.Setup) venue.Adapter { return alphavantage.New(s) },
+	func(s venue.Setup) venue.Adapter { return yahoo.New(s) },
+	func(s venue.Setup) venue.Adapter { return httpfeed.New(s) },
 }
 
 // NewVenue returns the adapter of a venue. The error lists those there are.
