@@ -12,7 +12,8 @@
 // The time column may be called time, date, datetime or timestamp, the size column
 // size, qty, quantity or amount. Other columns, such as Adj Close, are not used and
 // File.Notes says so. A file may be compressed with gzip, which its content tells,
-// not its name.
+// not its name. A volume that is empty, as where nobody knows it, is taken as 0, and
+// File.Notes says so.
 //
 // Times are dates (midnight UTC), RFC 3339 with any offset, with a space in place
 // of the T if need be, or whole seconds, milliseconds or microseconds since 1970. A

@@ -19,6 +19,9 @@ func (r *reader) finish() (*File, error) {
 	if r.clock.used {
 		r.note("Times without a zone were read as %s.", r.clock.zone)
 	}
+	if r.unspoken > 0 {
+		r.note("The volume is empty in %d rows; it is taken as 0.", r.unspoken)
+	}
 	if r.unsorted {
 		r.note("Rows were not in the order of time; they have been sorted.")
 		// Stable, and by line where times are equal, which is the same.

@@ -30,6 +30,7 @@ type reader struct {
 	fields   [][]byte
 	unsorted bool
 	late     bool // a bar was refused after its line was gone
+	unspoken int  // bars whose volume is empty
 }
 
 func read(ctx context.Context, in io.Reader, name string, size int64, opt Options) (*File, error) {
@@ -126,8 +127,13 @@ func (r *reader) row(n int, line []byte) error {
 		return fmt.Errorf("time %q %w", cut(printable(r.fields[r.head.time]), 60), err)
 	}
 	var v [5]float64 // open, high, low, close, volume
+	empty := false
 	for i, column := range [...]int{r.head.open, r.head.high, r.head.low, r.head.close, r.head.volume} {
 		if column < 0 {
+			continue
+		}
+		if i == 4 && r.file.Kind != Ticks && len(r.fields[column]) == 0 {
+			empty = true // as currencies and indexes have it
 			continue
 		}
 		if v[i], err = number(r.fields[column]); err != nil {
@@ -149,6 +155,9 @@ func (r *reader) row(n int, line []byte) error {
 		return err
 	}
 	r.dates = r.dates && date
+	if empty {
+		r.unspoken++
+	}
 	for _, column := range [...]int{r.head.open, r.head.close} {
 		if column >= 0 && r.scale < maxScale {
 			r.scale = max(r.scale, decimals(r.fields[column], r.scale))
