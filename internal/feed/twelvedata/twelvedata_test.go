@@ -96,7 +96,23 @@ func kit(symbol, interval string) venuetest.Kit {
 
 func TestStocks(t *testing.T) { venuetest.Exercise(t, kit("AAPL", "1m")) }
 
-func TestCurrencies(t *testing.T) { venuetest.Exercise(t, kit("EUR/USD", "5m")) }
+// The week of currencies ends on Friday evening; hardly anybody asks until Sunday evening, when
+// they are there again.
+func TestCurrencies(t *testing.T) {
+	k := kit("EUR/USD", "5m")
+	k.Begin = time.Date(2000, 1, 7, 21, 0, 0, 0, time.UTC)
+	k.Every, k.Calendar = 20*time.Second, market.FXWeek
+	venuetest.Watch(t, k, venuetest.Misdeed{}, 50*time.Hour, func(t *testing.T, w *venuetest.Watched) {
+		for _, s := range []string{"2000-01-07T21:55:00Z", "2000-01-09T22:00:00Z", "2000-01-09T22:50:00Z"} {
+			if _, ok := w.Bars[at(s)]; !ok {
+				t.Errorf("the bar of %s is missing", s)
+			}
+		}
+		if w.Err != nil || w.Requests > 60 || len(w.Rejects) > 0 {
+			t.Errorf("%v, %d requests, %d rejects", w.Err, w.Requests, len(w.Rejects))
+		}
+	})
+}
 
 // Days come at midnight UTC, and not for the weekend.
 func TestDays(t *testing.T) {
