@@ -86,7 +86,7 @@ func (e *exchange) Second(now market.Time) [][]byte {
 }
 
 func kit(interval string) venuetest.Kit {
-	return venuetest.Kit{New: func(s venue.Setup) venue.Adapter { return coinbase.New(s) }, Symbol: "BTC/USD", Interval: market.MustInterval(interval),
+	return venuetest.Kit{New: func(s venue.Setup) venue.Adapter { return coinbase.New(s) }, Symbol: "BTC/USD", Interval: market.MustInterval(interval), Counted: true,
 		Speaker: func(m *venuetest.Market) venuetest.Speaker { return &exchange{m: m} }}
 }
 

@@ -33,6 +33,7 @@ type line struct {
 	flown   bool        // something live has been sent: what follows is no backfill
 	want    market.Span // of the bars that are being asked for
 	busy    bool        // a request is under way
+	mending bool        // it repairs what was missed
 	anew    bool        // whose answer is of no use any more
 	retry   market.Time // not asked before
 	tries   int
@@ -83,7 +84,9 @@ func (l *line) keep(b market.Bar) {
 
 // mend asks for the bars that overlap sp again, once they have ended.
 func (l *line) mend(sp market.Span) {
-	sp.Start = max(sp.Start, l.least)
+	if sp.Start = max(sp.Start, l.least); sp.End < sp.Start {
+		return // it is stored
+	}
 	sp = market.Span{Start: l.s.Interval.Floor(sp.Start), End: l.s.Interval.End(l.s.Interval.Floor(sp.End))}
 	for i, r := range l.repairs {
 		if sp.Start <= r.End && r.Start <= sp.End {
@@ -92,6 +95,49 @@ func (l *line) mend(sp market.Span) {
 		}
 	}
 	l.repairs = append(l.repairs, sp)
+}
+
+// ripe is when the first of the bars that are to be repaired ends.
+func (l *line) ripe() market.Time {
+	t := market.MaxTime
+	for _, r := range l.repairs {
+		t = min(t, l.s.Interval.End(r.Start))
+	}
+	return t
+}
+
+// owed takes from what is to be repaired a stretch of bars that have ended by t, of which there
+// is one. The rest of it, if trades are still missed, is asked for later.
+func (l *line) owed(t market.Time) market.Span {
+	i := slices.IndexFunc(l.repairs, func(r market.Span) bool { return l.s.Interval.End(r.Start) <= t })
+	sp := l.repairs[i]
+	if end := l.s.Interval.Floor(t); end < sp.End {
+		l.repairs[i].Start, sp.End = end, end
+		return sp
+	}
+	l.repairs = slices.Delete(l.repairs, i, i+1)
+	return sp
+}
+
+// gaps is how many stretches of l are to be repaired.
+func (l *line) gaps() int {
+	n := len(l.numbers.holes) + len(l.repairs)
+	if l.mending {
+		n++
+	}
+	return n
+}
+
+// abandon has the bars mended of which trades are missing, now that nobody will send them; heard
+// is when the last frame came, by the venue's clock.
+func (l *line) abandon(heard market.Time) {
+	for _, h := range l.numbers.holes {
+		l.mend(h.span)
+	}
+	if n := &l.numbers; n.newest != 0 && n.told > n.newest {
+		l.mend(market.Span{Start: l.lastTick, End: max(l.lastTick, heard)})
+	}
+	l.numbers = numbers{}
 }
 
 // numbers follow the numbers of trades, which go up by one.

@@ -152,7 +152,9 @@ func (m *machine) onClose(now market.Time, why string) {
 	m.link.Reason = why
 	m.say(feed.Stalled, why)
 	for _, l := range m.lines {
-		// What is held is asked for again when the next connection stands.
+		// What is held is asked for again when the next connection stands; holes may reach back
+		// behind that.
+		l.abandon(m.offset.venue(m.heard))
 		l.phase, l.busy, l.ticks, l.bars, l.isOpen = idle, false, nil, nil, false
 		// Bars that time closed after the last that was heard may not be whole.
 		if heard := m.offset.venue(m.heard); l.delivers == Bars && l.history && l.flown && l.until > l.s.Interval.Floor(heard) {
@@ -196,8 +198,9 @@ func (m *machine) onFrame(now market.Time, frame []byte) {
 	}
 	for _, n := range b.Newest {
 		if l := m.of[n.Symbol]; l != nil && l.delivers == Trades && l.numbers.heartbeat(n.ID) {
-			m.link.GapsOpen++
-			l.mend(market.Span{Start: l.lastTick, End: now})
+			until := max(l.lastTick, m.offset.venue(now))
+			l.mend(market.Span{Start: l.lastTick, End: until})
+			l.lastTick = until // what is missed later is of later
 		}
 	}
 	if b.Leave != "" {
@@ -223,13 +226,9 @@ func (m *machine) trade(now market.Time, t *Trade) {
 	}
 	m.flows = true
 	if t.ID > 0 && m.about.Sequential {
-		fresh, missing := l.numbers.take(t.ID, t.Tick.Time, l.lastTick)
-		if !fresh {
+		if fresh, _ := l.numbers.take(t.ID, t.Tick.Time, l.lastTick); !fresh {
 			m.link.Duplicates++
 			return
-		}
-		if missing {
-			m.link.GapsOpen++
 		}
 	}
 	if t.ID > 0 && !m.about.Sequential {
@@ -299,7 +298,7 @@ func (m *machine) bar(now market.Time, u *BarUpdate) {
 // onAnswer takes the answer to q, or the reason why there is none.
 func (m *machine) onAnswer(now market.Time, q query, body []byte, err error) {
 	l := m.lines[q.Line]
-	l.busy = false
+	l.busy, l.mending = false, false
 	if l.anew {
 		l.anew = false
 		m.onTick(now)
@@ -404,7 +403,7 @@ func (m *machine) failed(now market.Time, l *line, q query, err error, spent boo
 		l.retry = now.Add(l.wait())
 	case final || l.tries >= maxTries:
 		l.tries = 0
-		m.lost(l, market.Span{Start: l.until, End: max(l.first, l.s.Interval.Floor(now))}, err.Error())
+		m.lost(l, market.Span{Start: l.until, End: max(l.first, l.s.Interval.Floor(m.offset.venue(now)))}, err.Error())
 		m.healed(l, max(l.until, l.first))
 	default:
 		l.want.Start, l.retry = max(l.want.Start, l.until), now.Add(l.wait())
@@ -436,7 +435,6 @@ func (m *machine) repaired(now market.Time, l *line, q query, page *Page, bars [
 	default:
 		l.tries = 0
 		m.link.GapsHealed++
-		m.link.GapsOpen = max(0, m.link.GapsOpen-1)
 	}
 }
 
@@ -503,7 +501,6 @@ func (m *machine) onTick(now market.Time) {
 		}
 		for _, sp := range l.numbers.close(func(sp market.Span) market.Time { return l.span(sp.End).End }, venue) {
 			if sp.End < l.first && l.history { // of the bar that comes over REST as it is
-				m.link.GapsOpen = max(0, m.link.GapsOpen-1)
 				continue
 			}
 			l.mend(sp)
@@ -521,12 +518,10 @@ func (m *machine) onTick(now market.Time) {
 			}
 		case l.phase == healing:
 			m.ask(l, query{Line: i, Span: l.want})
-		case l.phase == live && len(l.repairs) > 0 && venue >= l.repairs[0].End.Add(m.about.Settle):
-			sp := l.repairs[0]
-			l.repairs = l.repairs[1:]
+		case l.phase == live && len(l.repairs) > 0 && venue >= l.ripe().Add(m.about.Settle):
+			sp := l.owed(venue.Add(-m.about.Settle))
 			if !l.history {
 				m.lost(l, sp, m.about.Title+" keeps no history to repair it from")
-				m.link.GapsOpen = max(0, m.link.GapsOpen-1)
 				continue
 			}
 			m.ask(l, query{Line: i, Span: sp, Repair: true})
@@ -575,7 +570,7 @@ func (m *machine) due() market.Time {
 		case l.phase == healing:
 			d = min(d, l.retry)
 		case len(l.repairs) > 0:
-			d = min(d, max(l.retry, l.repairs[0].End.Add(m.about.Settle-off)))
+			d = min(d, max(l.retry, l.ripe().Add(m.about.Settle-off)))
 		}
 	}
 	if !m.polled() && m.silence > 0 {
@@ -600,7 +595,7 @@ func (m *machine) progress(in *Input) []Progress {
 
 // ask puts q among the requests to make.
 func (m *machine) ask(l *line, q query) {
-	l.busy = true
+	l.busy, l.mending = true, q.Repair
 	m.asks = append(m.asks, q)
 }
 
@@ -624,13 +619,13 @@ func (m *machine) say(s feed.State, detail string) {
 // status tells of the connection when something about it is new.
 func (m *machine) status(now market.Time) {
 	m.link.Offset, m.link.Measured = m.offset.get().Seconds(), m.offset.n > 0
-	open := 0
+	m.link.Healing, m.link.GapsOpen = 0, 0
 	for _, l := range m.lines {
 		if l.phase == healing {
-			open++
+			m.link.Healing++
 		}
+		m.link.GapsOpen += l.gaps()
 	}
-	m.link.Healing = open
 	was := m.told
 	was.Frames = m.link.Frames
 	if was == m.link && now.Sub(m.told.At) < 5*time.Second {

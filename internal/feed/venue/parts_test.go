@@ -194,3 +194,43 @@ func TestJudge(t *testing.T) {
 		t.Error("there is headroom at a host that refuses for good")
 	}
 }
+
+// What is missed on and on is repaired bar by bar, not when it has ended for good.
+func TestRepairsOfWhatHasEnded(t *testing.T) {
+	at := func(s int) market.Time { return market.Time(s) * 1_000_000 }
+	l := &line{s: market.Series{Interval: market.Minute}, least: at(60)}
+	l.mend(market.Span{Start: at(10), End: at(50)})
+	if len(l.repairs) != 0 {
+		t.Fatalf("what is stored is to be repaired: %v", l.repairs)
+	}
+	l.mend(market.Span{Start: at(10), End: at(70)})
+	l.mend(market.Span{Start: at(119), End: at(121)})
+	if want := (market.Span{Start: at(60), End: at(180)}); len(l.repairs) != 1 || l.repairs[0] != want || l.ripe() != at(120) {
+		t.Fatalf("to be repaired: %v, ripe at %s", l.repairs, l.ripe())
+	}
+	if got, want := l.owed(at(125)), (market.Span{Start: at(60), End: at(120)}); got != want || l.gaps() != 1 || l.ripe() != at(180) {
+		t.Errorf("asked for at once is %v, left %v", got, l.repairs)
+	}
+	if got, want := l.owed(at(181)), (market.Span{Start: at(120), End: at(180)}); got != want || l.gaps() != 0 || l.ripe() != market.MaxTime {
+		t.Errorf("asked for then is %v, left %v", got, l.repairs)
+	}
+}
+
+// A hole that reaches back over the end of a bar is repaired although the connection is lost
+// before the bar of its end has ended.
+func TestHolesOutliveConnections(t *testing.T) {
+	at := func(s int) market.Time { return market.Time(s) * 1_000_000 }
+	l := &line{s: market.Series{Interval: market.Minute}}
+	for _, x := range []struct {
+		id int64
+		at market.Time
+	}{{1, at(118)}, {5, at(122)}} {
+		l.numbers.take(x.id, x.at, l.lastTick)
+		l.lastTick = x.at
+	}
+	l.numbers.heartbeat(7)
+	l.abandon(at(181))
+	if want := (market.Span{Start: at(60), End: at(240)}); len(l.repairs) != 1 || l.repairs[0] != want || l.numbers.newest != 0 {
+		t.Errorf("to be repaired: %v", l.repairs)
+	}
+}

@@ -42,6 +42,8 @@ type Kit struct {
 	NoHistory bool
 	// Unnumbered is true when trades have no numbers: nobody can tell one that comes twice.
 	Unnumbered bool
+	// Counted is true when the venue says every second what the number of the newest trade is.
+	Counted bool
 	// Polled is true when nothing is streamed.
 	Polled bool
 	// Silent is true when the venue's frames do not tell its time.
@@ -279,6 +281,19 @@ func Exercise(t *testing.T, k Kit) {
 				}
 			})
 		})
+		if !k.Counted || k.NoHistory {
+			continue
+		}
+		t.Run("trades stop and the clock is off by "+shift.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene(t, &k, Misdeed{After: 100, Stream: func(int, [][]byte) [][]byte { return nil }}, shift)
+				o := s.follow(s.src, feedtest.Nothing, s.span())
+				whole(t, s, o)
+				if o.link.GapsHealed < 2 || o.link.GapsOpen > 1 || o.link.Reconnects > 0 {
+					t.Errorf("trades that the venue counts and does not send: %+v", o.link)
+				}
+			})
+		})
 	}
 	t.Run("recording", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { recording(t, &k) }) })
 	t.Run("real sockets", func(t *testing.T) { sockets(t, &k) })
@@ -343,6 +358,9 @@ func streams(t *testing.T, k *Kit, bubble bubbled, whole func(*testing.T, *scene
 		whole(t, s, o)
 		if s.kit.delivers(a) == venue.Trades && o.link.GapsHealed == 0 {
 			t.Errorf("no gap was healed: %+v", o.link)
+		}
+		if o.link.GapsOpen > 0 {
+			t.Errorf("gaps are still open: %+v", o.link)
 		}
 	})
 	bubble("malformed", Misdeed{After: 50, Stream: func(n int, f [][]byte) [][]byte {
