@@ -1,10 +1,12 @@
 import type { App } from "../state/app.ts";
+import { staleWords } from "./link.ts";
 
 /** What must not be overlooked: simulated prices, a replay, an open door, an error. */
 export function Notices({ app }: { app: App }) {
   const series = app.view.value.page === "live" ? app.series.value : null;
   const problem = app.problem.value;
   const { ready, reason } = app.ready.value;
+  const stale = staleWords(app.feed.value, app.age.value, series?.interval_seconds ?? 60);
   return (
     <section class="notices" aria-label="Notices">
       {series?.instrument.simulated && (
@@ -15,6 +17,11 @@ export function Notices({ app }: { app: App }) {
       {series?.mode === "replay" && (
         <p class="strip replay">
           <b>Replay of recorded data.</b> Times on the chart are those of the recording.
+        </p>
+      )}
+      {series?.mode === "live" && stale !== "" && (
+        <p class="strip warn" id="stale-input">
+          <b>Stale input.</b> {stale}
         </p>
       )}
       {app.status.value?.insecure_public && (

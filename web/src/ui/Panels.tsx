@@ -2,6 +2,7 @@ import { signal } from "@preact/signals";
 import { count, short } from "../format/number.ts";
 import { age, moment, ms, utc } from "../format/time.ts";
 import type { App } from "../state/app.ts";
+import { clockWords, gapWords, headroomWords, type Link } from "./link.ts";
 
 const SIGN: Record<string, string> = {
   connecting: "…",
@@ -33,6 +34,7 @@ export function Feeds({ app }: { app: App }) {
               )}
             </p>
             {f.detail !== "" && <p class="muted">{f.detail}</p>}
+            {f.note && <p class="muted">{f.note}</p>}
             {f.clock != null && ms(f.clock) > 0 && (
               <p class="muted" title={utc(ms(f.clock))}>
                 The recording is at {moment(ms(f.clock))}
@@ -45,11 +47,46 @@ export function Feeds({ app }: { app: App }) {
               <Count name="Revised" n={f.bars_revised} />
               <Count name="Rejected" n={f.rejected} />
               <Count name="Gaps" n={f.gaps} />
+              {f.link && <Count name="Reconnects" n={f.link.reconnects} />}
+              {f.link && <Count name="Came twice" n={f.link.duplicates} />}
+              {f.link && <Count name="Unknown" n={f.link.unknown} />}
             </dl>
+            {f.link && <Connection link={f.link} />}
           </div>
         );
       })}
     </section>
+  );
+}
+
+/** The connection to a venue: what was missed, how its clock is, what is left of its limit. */
+function Connection({ link }: { link: Link }) {
+  return (
+    <div class="connection">
+      <p>
+        <span class="muted">Missed trades and bars:</span> {gapWords(link)}.
+      </p>
+      {link.lost !== "" && <p class="muted">Last not to be had: {link.lost}</p>}
+      {link.reason !== "" && <p class="muted">Last reconnect: {link.reason}</p>}
+      {link.refused !== "" && (
+        <p>
+          <b>The venue refuses:</b> {link.refused}
+        </p>
+      )}
+      <p class="muted">{clockWords(link)}</p>
+      <p class="headroom">
+        <span class="muted">REST limit:</span>{" "}
+        <meter
+          min={0}
+          max={1}
+          low={0.2}
+          optimum={1}
+          value={link.headroom}
+          aria-label="Share of the venue's rate limit that is left"
+        />{" "}
+        {headroomWords(link)}
+      </p>
+    </div>
   );
 }
 
