@@ -30,7 +30,18 @@ type Host struct {
 	final error     // the host will not answer any more
 
 	answerer Answerer
-	strikes  int // answers of 429 without Retry-After in a row
+	meter    Meter
+	left     float64   // of the rate, as the host said last
+	leftTill time.Time // until when that says anything
+	strikes  int       // answers of 429 without Retry-After in a row
+}
+
+// Meter is an Adapter of a venue whose answers say how much of its rate is used, by whoever shares
+// our address.
+type Meter interface {
+	// Left returns the share of the rate that is left, which holds for a minute, and for how long
+	// nobody should ask; ok is false when the headers of an answer do not say.
+	Left(h http.Header, now time.Time) (share float64, wait time.Duration, ok bool)
 }
 
 // maxAnswer bounds an answer.
@@ -51,7 +62,11 @@ func (h *Host) headroom() float64 {
 	if h.final != nil || h.now().Before(h.until) {
 		return 0
 	}
-	return max(0, min(1, h.limit.TokensAt(h.now())/float64(h.limit.Burst())))
+	share := max(0, min(1, h.limit.TokensAt(h.now())/float64(h.limit.Burst())))
+	if h.now().Before(h.leftTill) {
+		share = min(share, h.left)
+	}
+	return share
 }
 
 // refusedFor keeps everybody from asking for d.
@@ -87,6 +102,23 @@ func (h *Host) wait(ctx context.Context, weight int) error {
 	return nil
 }
 
+// metered heeds what an answer says about the rate.
+func (h *Host) metered(head http.Header) {
+	if h.meter == nil {
+		return
+	}
+	share, wait, ok := h.meter.Left(head, h.now())
+	if !ok {
+		return
+	}
+	h.mu.Lock()
+	h.left, h.leftTill = share, h.now().Add(time.Minute)
+	h.mu.Unlock()
+	if wait > 0 {
+		h.refusedFor(wait)
+	}
+}
+
 // tooMany is how long a host is left alone that says 429 without saying for how long.
 const tooMany = 30 * time.Second
 
@@ -118,6 +150,7 @@ func (h *Host) get(ctx context.Context, r Request) ([]byte, market.Time, error) 
 		return nil, 0, fmt.Errorf("%s does not answer: %w", plain(r.URL), without(err))
 	}
 	defer resp.Body.Close()
+	h.metered(resp.Header)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return nil, 0, fmt.Errorf("the answer of %s broke off: %w", plain(r.URL), without(err))

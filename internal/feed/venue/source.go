@@ -166,6 +166,7 @@ func (s *Source) Run(ctx context.Context, resume feed.Resume, out chan<- feed.Me
 	r := &runner{s: s, m: m, out: out, http: &http.Client{Transport: t}, queries: make(chan query), answers: make(chan answer)}
 	r.host = newHost(r.http, about.Rate, about.Burst, s.opt.Now, s.paced)
 	r.host.answerer, _ = s.a.(Answerer)
+	r.host.meter, _ = s.a.(Meter)
 	r.tap(Input{At: now, Kind: kindBegin, Config: s.header(resume)})
 
 	running, cancel := context.WithCancel(ctx)

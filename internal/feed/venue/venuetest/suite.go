@@ -6,6 +6,7 @@ package venuetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -38,6 +39,8 @@ type Kit struct {
 	Speaker func(m *Market) Speaker
 	// Every is the time between trades; 0 means 250 ms.
 	Every time.Duration
+	// Depth is the history that sources ask for, in bars; 0 means 40.
+	Depth int
 	// NoHistory is true when REST knows no bars of Interval.
 	NoHistory bool
 	// Unnumbered is true when trades have no numbers: nobody can tell one that comes twice.
@@ -85,8 +88,10 @@ type scene struct {
 	inputs []venue.Input
 }
 
-// depth is the history that sources ask for, in bars.
-const depth = 40
+// depth is the history that sources ask for.
+func (k *Kit) depth() time.Duration {
+	return time.Duration(cmp.Or(k.Depth, 40)) * k.Interval.Duration()
+}
 
 // newScene makes a scene within a bubble.
 func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
@@ -95,7 +100,7 @@ func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
 		begin = time.Date(2000, 1, 3, 16, 0, 0, 0, time.UTC)
 	}
 	time.Sleep(time.Until(begin.Add(17 * time.Second))) // somewhere within a bar
-	m := NewMarket(market.TimeOf(time.Now().Add(-3*depth*k.Interval.Duration())).Add(-time.Hour), k.every())
+	m := NewMarket(market.TimeOf(time.Now().Add(-3*k.depth())).Add(-time.Hour), k.every())
 	m.Begin = market.Time(int64(m.Begin) / 1e6 * 1e6)
 	m.Shift, m.Calendar = shift, k.Calendar
 	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, d, time.Now, 1)}
@@ -108,7 +113,7 @@ func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
 // source returns a source of the scene.
 func (s *scene) source(o venue.Options) *venue.Source {
 	a := s.kit.New(s.kit.setup())
-	o.History = depth * s.kit.Interval.Duration()
+	o.History = s.kit.depth()
 	o.Rand = func() float64 { return 0.5 }
 	o.Tap = func(in venue.Input) { s.inputs = append(s.inputs, in) }
 	src, err := venue.New(a, s.kit.series(a, s.t), o)
@@ -227,7 +232,7 @@ func (o *outcome) same(t *testing.T, s *scene, from, to market.Time) {
 func (s *scene) compared(o *outcome) (from, to market.Time) {
 	from = s.kit.Interval.End(s.kit.Interval.Floor(o.begin.Add(s.market.Shift)))
 	if !s.kit.NoHistory {
-		from = s.kit.Interval.Floor(o.begin.Add(s.market.Shift - (depth-2)*s.kit.Interval.Duration()))
+		from = s.kit.Interval.Floor(o.begin.Add(s.market.Shift - s.kit.depth() + 2*s.kit.Interval.Duration()))
 	}
 	return from, s.kit.Interval.Floor(o.end.Add(s.market.Shift - s.kit.Interval.Duration()/2 - 20*time.Second))
 }
@@ -546,14 +551,14 @@ func sockets(t *testing.T, k *Kit) {
 	}
 	began := time.Now()
 	now := func() time.Time { return begin.Add(17*time.Second + pace*time.Since(began)) }
-	m := NewMarket(market.Time(int64(market.TimeOf(now().Add(-3*depth*k.Interval.Duration())).Add(-time.Hour))/1e6*1e6), k.every())
+	m := NewMarket(market.Time(int64(market.TimeOf(now().Add(-3*k.depth())).Add(-time.Hour))/1e6*1e6), k.every())
 	m.Calendar = k.Calendar
 	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, Misdeed{After: 100, Cut: true}, now, pace)}
 	t.Cleanup(s.server.Close)
 	cert, trust := certificate()
 	address := s.server.onSocket(t, cert)
 	a := k.New(venue.Setup{Endpoint: address, Key: func(n string) string { return k.Keys[n] }})
-	src, err := venue.New(a, k.series(a, t), venue.Options{Now: now, Pace: pace, TLS: trust, History: depth * k.Interval.Duration()})
+	src, err := venue.New(a, k.series(a, t), venue.Options{Now: now, Pace: pace, TLS: trust, History: k.depth()})
 	if err != nil {
 		t.Fatal(err)
 	}
