@@ -7,14 +7,20 @@
 // Binance answers 451 from the United States and from some clouds; that is final. A connection
 // lives a day at most, and is announced to end by an event serverShutdown. Bars that are
 // streamed say whether they are closed; those in which nobody traded are sent too, flat, and left
-// out here.
+// out here. The names of intervals tell minutes from months by their case, those of fields too:
+// "t" is where a bar starts, "T" where it ends.
+//
+// What an address has used of its weight is in the answers, X-MBX-USED-WEIGHT-1M: others behind the
+// same address use it too.
 package binance
 
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +31,7 @@ import (
 
 var about = venue.About{
 	Name: "binance", Title: "Binance", Stream: "wss://data-stream.binance.vision/stream", REST: "https://data-api.binance.vision/api/v3/klines",
-	Live:    "bars of 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d, trades for other intervals",
+	Live:    "bars of 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w 1mo, trades for other intervals",
 	History: "all bars of those intervals",
 	Limits:  "by address: 6,000 weight a minute, a page of 1,000 bars weighs 2; 1,024 streams a connection",
 	Caution: "not available from the United States and some clouds (HTTP 451)",
@@ -33,7 +39,18 @@ var about = venue.About{
 	Silence: time.Minute, Rate: 10, Burst: 20, Settle: 2 * time.Second, Every: 5 * time.Second, Sequential: true,
 }
 
-var intervals = map[string]bool{"1s": true, "1m": true, "3m": true, "5m": true, "15m": true, "30m": true, "1h": true, "2h": true, "4h": true, "6h": true, "8h": true, "12h": true, "1d": true}
+// intervals are Binance's names of those that it has bars of; its bars of three days are on no grid
+// of ours.
+var intervals = map[string]string{"1s": "1s", "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1h", "2h": "2h", "4h": "4h", "6h": "6h", "8h": "8h", "12h": "12h", "1d": "1d", "1w": "1w", "1mo": "1M"}
+
+// named are those intervals by Binance's names.
+var named = func() map[string]market.Interval {
+	m := map[string]market.Interval{}
+	for ours, theirs := range intervals {
+		m[theirs] = market.MustInterval(ours)
+	}
+	return m
+}()
 
 // page is how many bars an answer has at most.
 const page = 1000
@@ -50,21 +67,22 @@ func New(s venue.Setup) *Adapter {
 // About describes the venue.
 func (*Adapter) About() *venue.About { return &about }
 
-var symbols = regexp.MustCompile(`^[A-Z0-9]{3,20}$`)
+var symbols = regexp.MustCompile(`^([A-Z0-9]{1,16})(?:[/-]([A-Z0-9]{2,8}))?$`)
+
+// quotes are the currencies that symbols end with.
+var quotes = []string{"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD1", "EUR", "GBP", "TRY", "BRL", "JPY", "PLN", "UAH", "ZAR", "ARS", "MXN", "BTC", "ETH", "BNB"}
 
 // Instrument completes what is known of a symbol such as BTCUSDT, also written BTC/USDT or
 // btcusdt.
 func (*Adapter) Instrument(symbol string) (market.Instrument, error) {
-	s := strings.NewReplacer("/", "", "-", "").Replace(strings.ToUpper(symbol))
-	if !symbols.MatchString(s) {
+	m := symbols.FindStringSubmatch(strings.ToUpper(symbol))
+	if m == nil || len(m[1])+len(m[2]) < 4 {
 		return market.Instrument{}, fmt.Errorf("%w: Binance writes symbols as BTCUSDT, not %.40q", venue.ErrSymbol, symbol)
 	}
-	i := market.Instrument{Symbol: s, Venue: about.Name, Class: market.Crypto, PriceScale: 5, Calendar: market.Always.Name()}
-	for _, quote := range []string{"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "EUR", "GBP", "TRY", "BRL", "JPY", "BTC", "ETH", "BNB"} {
-		if len(s) > len(quote) && strings.HasSuffix(s, quote) {
-			i.Currency = quote
-			break
-		}
+	s := m[1] + m[2]
+	i := market.Instrument{Symbol: s, Venue: about.Name, Class: market.Crypto, Currency: m[2], PriceScale: 5, Calendar: market.Always.Name()}
+	if k := slices.IndexFunc(quotes, func(q string) bool { return len(s) > len(q) && strings.HasSuffix(s, q) }); k >= 0 && m[2] == "" {
+		i.Currency = quotes[k]
 	}
 	if strings.HasPrefix(s, "BTC") || strings.HasPrefix(s, "ETH") {
 		i.PriceScale = 2
@@ -74,28 +92,58 @@ func (*Adapter) Instrument(symbol string) (market.Instrument, error) {
 
 // Delivers says how bars of an interval come about.
 func (*Adapter) Delivers(i market.Interval) (venue.Delivery, error) {
-	if intervals[i.String()] {
+	if intervals[i.String()] != "" {
 		return venue.Bars, nil
 	}
-	if i.Duration() > 24*time.Hour {
-		return 0, fmt.Errorf("%w: Binance's bars are of 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d, not %s", venue.ErrSymbol, i)
+	if !i.Valid() || i.Duration() > 24*time.Hour {
+		return 0, fmt.Errorf("%w: Binance's bars are of 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 1w 1mo, not %s", venue.ErrSymbol, i)
 	}
 	return venue.Trades, nil
 }
 
-// Connect names the streams in the address.
+// several is how many streams are named at once: addresses and frames stay short.
+const several = 100
+
+// Connect names the first streams in the address; the others are asked for, at most four times,
+// as five messages a second are taken.
 func (a *Adapter) Connect(list []market.Series) (venue.Stream, error) {
 	names := make([]string, len(list))
 	for i, s := range list {
 		names[i] = strings.ToLower(s.Instrument.Symbol) + "@trade"
-		if intervals[s.Interval.String()] {
-			names[i] = strings.ToLower(s.Instrument.Symbol) + "@kline_" + s.Interval.String()
+		if k := intervals[s.Interval.String()]; k != "" {
+			names[i] = strings.ToLower(s.Instrument.Symbol) + "@kline_" + k
 		}
 	}
-	return venue.Stream{URL: a.stream + "?streams=" + strings.Join(names, "/")}, nil
+	n := min(several, len(names))
+	out := venue.Stream{URL: a.stream + "?streams=" + strings.Join(names[:n], "/")}
+	for part := range slices.Chunk(names[n:], max(several, (len(names)-n+3)/4)) {
+		b, err := json.Marshal(map[string]any{"method": "SUBSCRIBE", "params": part, "id": len(out.Hello) + 1})
+		if err != nil {
+			return out, err
+		}
+		out.Hello = append(out.Hello, b)
+	}
+	return out, nil
 }
 
-// event is any message of the stream.
+// frame is any message of the stream: an event in its envelope, or an answer to a method.
+type frame struct {
+	Data  *event `json:"data"`
+	ID    *int64 `json:"id"`
+	Type  string `json:"e"`
+	Sent  int64  `json:"E"`
+	Error *fault `json:"error"`
+	Code  int    `json:"code"`
+	Msg   string `json:"msg"`
+}
+
+// fault says why a method is refused.
+type fault struct {
+	Code int    `json:"code"`
+	Msg  string `json:"msg"`
+}
+
+// event is an event of any kind.
 type event struct {
 	Type   string       `json:"e"`
 	Sent   int64        `json:"E"`
@@ -107,74 +155,70 @@ type event struct {
 	Bar    *kline       `json:"k"`
 }
 
-// kline names fields that are not needed too: encoding/json takes "V" for "v" where there is no
-// field of that very name.
+// kline is a bar as it is now. encoding/json takes "V" for "v" where there is no field of that very
+// name, so those are named too.
 type kline struct {
-	End      int64        `json:"T"`
-	Taker    venue.Number `json:"V"`
-	Quote    venue.Number `json:"q"`
-	TakerQ   venue.Number `json:"Q"`
-	Last     int64        `json:"L"`
 	Start    int64        `json:"t"`
+	End      skipped      `json:"T"`
 	Interval string       `json:"i"`
 	Open     venue.Number `json:"o"`
 	High     venue.Number `json:"h"`
 	Low      venue.Number `json:"l"`
+	Last     skipped      `json:"L"`
 	Close    venue.Number `json:"c"`
 	Volume   venue.Number `json:"v"`
+	Taker    skipped      `json:"V"`
 	Trades   int64        `json:"n"`
 	Closed   bool         `json:"x"`
 }
 
-// Decode reads a frame: an event in its envelope, or an answer to a method.
+// skipped is a value that is not read.
+type skipped struct{}
+
+// UnmarshalJSON does nothing.
+func (*skipped) UnmarshalJSON([]byte) error { return nil }
+
+// shutdown is the event that announces the end of a connection.
+const shutdown = "serverShutdown"
+
+// Decode reads a frame.
 func (*Adapter) Decode(b []byte, out *venue.Batch) error {
-	var f struct {
-		Stream string          `json:"stream"`
-		Data   json.RawMessage `json:"data"`
-		Code   int             `json:"code"`
-		Msg    string          `json:"msg"`
-		Error  *struct {
-			Code int    `json:"code"`
-			Msg  string `json:"msg"`
-		} `json:"error"`
-		Type string `json:"e"`
-	}
+	var f frame
 	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
 	switch {
+	case f.Data != nil:
+		return f.Data.read(out)
 	case f.Error != nil:
 		out.Refused = append(out.Refused, fmt.Sprintf("%s (%d)", f.Error.Msg, f.Error.Code))
-		return nil
 	case f.Msg != "":
 		out.Refused = append(out.Refused, fmt.Sprintf("%s (%d)", f.Msg, f.Code))
-		return nil
-	case f.Type == "serverShutdown":
-		out.Leave = "the venue is about to shut this connection down"
-		return nil
-	case len(f.Data) == 0:
+	case f.Type == shutdown:
+		return (&event{Type: f.Type, Sent: f.Sent}).read(out)
+	case f.ID == nil: // else a method that was obeyed
 		out.Unknown++
-		return nil
 	}
-	var e event
-	if err := json.Unmarshal(f.Data, &e); err != nil {
-		return err
-	}
+	return nil
+}
+
+// read adds what e says.
+func (e *event) read(out *venue.Batch) error {
 	if e.Sent > 0 {
 		out.Sent = market.Time(e.Sent * 1000)
 	}
 	switch {
-	case e.Type == "serverShutdown":
+	case e.Type == shutdown:
 		out.Leave = "the venue is about to shut this connection down"
 	case e.Type == "trade":
 		out.Trades = append(out.Trades, venue.Trade{Symbol: e.Symbol, ID: e.ID,
 			Tick: market.Tick{Time: market.Time(e.Time * 1000), Price: float64(e.Price), Size: float64(e.Size), Seq: uint64(max(0, e.ID))}})
 	case e.Type == "kline" && e.Bar != nil:
-		i, err := market.ParseInterval(e.Bar.Interval)
-		if err != nil {
-			return err
-		}
 		k := e.Bar
+		i, ok := named[k.Interval]
+		if !ok {
+			return fmt.Errorf("bars of %.20q are not known", k.Interval)
+		}
 		if k.Trades == 0 {
 			return nil // nobody traded
 		}
@@ -189,15 +233,32 @@ func (*Adapter) Decode(b []byte, out *venue.Batch) error {
 
 // Ask asks for a page of bars from from on.
 func (a *Adapter) Ask(s market.Series, from, to market.Time, _ string) (venue.Request, bool) {
-	if !intervals[s.Interval.String()] {
+	k := intervals[s.Interval.String()]
+	if k == "" {
 		return venue.Request{}, false
 	}
-	q := url.Values{"symbol": {s.Instrument.Symbol}, "interval": {s.Interval.String()}, "limit": {strconv.Itoa(page)},
+	q := url.Values{"symbol": {s.Instrument.Symbol}, "interval": {k}, "limit": {strconv.Itoa(page)},
 		"startTime": {ms(from)}, "endTime": {ms(max(from, to-1))}}
 	return venue.Request{URL: a.rest + "?" + q.Encode(), Weight: 2}, true
 }
 
 func ms(t market.Time) string { return strconv.FormatInt(max(0, int64(t)/1000), 10) }
+
+// perMinute is the weight that an address may use in a minute, as exchangeInfo says.
+const perMinute = 6000
+
+// Left says what of the weight of this minute is left. The last tenth is for others.
+func (*Adapter) Left(h http.Header, now time.Time) (share float64, wait time.Duration, ok bool) {
+	used, err := strconv.Atoi(h.Get("X-Mbx-Used-Weight-1m"))
+	if err != nil || used < 0 {
+		return 0, 0, false
+	}
+	share = max(0, 1-float64(used)/perMinute)
+	if share < 0.1 {
+		wait = now.Truncate(time.Minute).Add(time.Minute).Sub(now)
+	}
+	return share, wait, true
+}
 
 // Read reads bars: arrays of open time, open, high, low, close, volume, close time, quote volume,
 // trades and more. The last may be open.
@@ -210,7 +271,7 @@ func (*Adapter) Read(s market.Series, body []byte) (venue.Page, error) {
 		if err := venue.ReadJSON(body, &refused); err != nil {
 			return venue.Page{}, err
 		}
-		err := fmt.Errorf("Binance answers: %.200s (%d)", refused.Msg, refused.Code)
+		err := fmt.Errorf("%s answers: %.200s (%d)", about.Title, refused.Msg, refused.Code)
 		if refused.Code == -1121 || refused.Code == -1120 { // invalid symbol, invalid interval
 			err = fmt.Errorf("%w: %w", venue.ErrFinal, err)
 		}

@@ -2,11 +2,14 @@ package binance_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/foretick/foretick/internal/feed/binance"
 	"github.com/foretick/foretick/internal/feed/venue"
@@ -18,6 +21,8 @@ import (
 type exchange struct {
 	m      *venuetest.Market
 	stream string
+	used   int // weight, when not 0
+	asked  int
 }
 
 func num(v float64) string { return strconv.FormatFloat(v, 'f', 8, 64) }
@@ -25,6 +30,10 @@ func num(v float64) string { return strconv.FormatFloat(v, 'f', 8, 64) }
 // REST answers /api/v3/klines; where nobody traded bars are flat.
 func (e *exchange) REST(w http.ResponseWriter, r *http.Request, now market.Time) {
 	q := r.URL.Query()
+	e.asked++
+	if e.used > 0 {
+		w.Header().Set("X-MBX-USED-WEIGHT-1M", strconv.Itoa(e.used+2*e.asked))
+	}
 	i, err := market.ParseInterval(q.Get("interval"))
 	limit, err2 := strconv.Atoi(q.Get("limit"))
 	from, err3 := strconv.ParseInt(q.Get("startTime"), 10, 64)
@@ -62,7 +71,10 @@ func (e *exchange) Greet(r *http.Request) ([][]byte, error) {
 // Streaming reports that the address has subscribed.
 func (e *exchange) Streaming() bool { return true }
 
-func (e *exchange) Heard([]byte, market.Time) ([][]byte, bool) { return nil, true }
+// Heard refuses what the client may not say; the address has said what is wanted.
+func (e *exchange) Heard([]byte, market.Time) ([][]byte, bool) {
+	return [][]byte{[]byte(`{"code":2,"msg":"Invalid request"}`)}, true
+}
 
 func (e *exchange) Traded(t venuetest.Trade, now market.Time) [][]byte {
 	if e.stream == "btcusdt@trade" {
@@ -103,6 +115,180 @@ func TestTrades(t *testing.T) {
 	venuetest.Exercise(t, k)
 }
 
+// History of more than one answer comes whole, and in as many requests as it takes.
+func TestPages(t *testing.T) {
+	k := kit("1m")
+	k.Depth, k.Every = 2500, 20*time.Second
+	var e *exchange
+	k.Speaker = func(m *venuetest.Market) venuetest.Speaker { e = &exchange{m: m}; return e }
+	venuetest.Watch(t, k, venuetest.Misdeed{}, 2*time.Minute, func(t *testing.T, w *venuetest.Watched) {
+		now := w.At[0]
+		for _, want := range e.m.Bars(market.Minute, now.Add(-2499*time.Minute), market.Minute.Floor(now), now) {
+			if got := w.Bars[want.Start]; got != want {
+				t.Fatalf("got %+v, want %+v", got, want)
+			}
+		}
+		if w.Requests != 3 || w.Link.GapsLost > 0 || w.Err != nil {
+			t.Errorf("%d requests, %+v, %v", w.Requests, w.Link, w.Err)
+		}
+	})
+}
+
+// When others behind the same address have used up its weight, the minute is waited for.
+func TestWeight(t *testing.T) {
+	k := kit("1m")
+	k.Depth, k.Every = 2500, 20*time.Second
+	var e *exchange
+	k.Speaker = func(m *venuetest.Market) venuetest.Speaker { e = &exchange{m: m, used: 5500}; return e }
+	venuetest.Watch(t, k, venuetest.Misdeed{}, 6*time.Minute, func(t *testing.T, w *venuetest.Watched) {
+		var last market.Time
+		headroom := 1.0
+		for i, m := range w.Messages {
+			if m.Link != nil {
+				headroom = min(headroom, m.Link.Headroom)
+			}
+			if len(m.Bars) > 100 {
+				if last > 0 && w.At[i] != market.Minute.Floor(w.At[i]) {
+					t.Errorf("a page came at %s, within a minute whose weight is used up", w.At[i])
+				}
+				last = w.At[i]
+			}
+		}
+		if w.Requests != 3 || last.Sub(w.At[0]) < time.Minute || w.Link.GapsLost > 0 || w.Err != nil || headroom > 0.1 {
+			t.Errorf("%d requests, the last after %s, %+v, %v", w.Requests, last.Sub(w.At[0]), w.Link, w.Err)
+		}
+	})
+	now := time.Date(2026, 1, 1, 0, 0, 45, 0, time.UTC)
+	for _, c := range []struct {
+		used  string
+		share float64
+		wait  time.Duration
+		ok    bool
+	}{{"", 0, 0, false}, {"x", 0, 0, false}, {"1500", 0.75, 0, true}, {"5700", 0.05, 15 * time.Second, true}, {"7000", 0, 15 * time.Second, true}} {
+		h := http.Header{}
+		h.Set("X-MBX-USED-WEIGHT-1M", c.used)
+		share, wait, ok := binance.New(venue.Setup{}).Left(h, now)
+		if math.Abs(share-c.share) > 1e-9 || wait != c.wait || ok != c.ok {
+			t.Errorf("%q: %v %v %v", c.used, share, wait, ok)
+		}
+	}
+}
+
+// A venue that says that it shuts down is left for a new connection; no bar is lost.
+func TestShutdown(t *testing.T) {
+	for name, frame := range map[string]string{"in an envelope": wire[4], "without one": `{"e":"serverShutdown","E":946915200000}`} {
+		t.Run(name, func(t *testing.T) {
+			var m *venuetest.Market
+			k := kit("1m")
+			k.Speaker = func(of *venuetest.Market) venuetest.Speaker { m = of; return &exchange{m: of} }
+			deed := venuetest.Misdeed{After: 100, Stream: func(n int, f [][]byte) [][]byte {
+				if n == 100 {
+					return append(f, []byte(frame))
+				}
+				return f
+			}}
+			venuetest.Watch(t, k, deed, 4*time.Minute, func(t *testing.T, w *venuetest.Watched) {
+				if w.Link.Reconnects != 1 || !strings.Contains(w.Link.Reason, "shut this connection down") {
+					t.Errorf("%+v", w.Link)
+				}
+				from := market.Minute.Floor(w.At[0])
+				for _, want := range m.Bars(market.Minute, from, from.Add(3*time.Minute), market.MaxTime-1) {
+					if got := w.Bars[want.Start]; got != want {
+						t.Errorf("got %+v, want %+v", got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Many series are named in the address and in at most four frames of what a frame may hold.
+func TestConnect(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	for _, c := range []struct{ series, frames int }{{1, 0}, {100, 0}, {101, 1}, {350, 3}, {500, 4}, {1024, 4}} {
+		var list []market.Series
+		for n := range c.series {
+			i, err := a.Instrument(fmt.Sprintf("X%d/USDT", n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, market.Series{Instrument: i, Interval: market.MustInterval([]string{"1m", "1mo", "1w", "10s"}[n%4])})
+		}
+		s, err := a.Connect(list)
+		if err != nil || len(s.Hello) != c.frames || len(s.URL) > 4000 {
+			t.Fatalf("%d series: %d frames, an address of %d bytes, %v", c.series, len(s.Hello), len(s.URL), err)
+		}
+		_, rest, _ := strings.Cut(s.URL, "wss://data-stream.binance.vision/stream?streams=")
+		names := strings.Split(rest, "/")
+		for n, h := range s.Hello {
+			var f struct {
+				Method string   `json:"method"`
+				Params []string `json:"params"`
+				ID     int      `json:"id"`
+			}
+			if err := json.Unmarshal(h, &f); err != nil || f.Method != "SUBSCRIBE" || f.ID != n+1 {
+				t.Errorf("%s", h)
+			}
+			names = append(names, f.Params...)
+		}
+		for n, name := range names {
+			if want := fmt.Sprintf("x%d", n) + []string{"usdt@kline_1m", "usdt@kline_1M", "usdt@kline_1w", "usdt@trade"}[n%4]; name != want {
+				t.Fatalf("stream %d is %q, want %q", n, name, want)
+			}
+		}
+		if len(names) != c.series {
+			t.Errorf("%d streams of %d", len(names), c.series)
+		}
+	}
+}
+
+func TestDelivers(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	for _, c := range []struct {
+		interval string
+		want     venue.Delivery
+	}{{"1s", venue.Bars}, {"3m", venue.Bars}, {"60m", venue.Bars}, {"1d", venue.Bars}, {"1w", venue.Bars}, {"1mo", venue.Bars}, {"5s", venue.Trades}, {"10m", venue.Trades}, {"3h", venue.Trades}} {
+		if got, err := a.Delivers(market.MustInterval(c.interval)); got != c.want || err != nil {
+			t.Errorf("%s: %v, %v", c.interval, got, err)
+		}
+	}
+	if _, err := a.Delivers(market.Interval{}); !errors.Is(err, venue.ErrSymbol) {
+		t.Errorf("no interval: %v", err)
+	}
+}
+
+// Binance names months 1M and minutes 1m.
+func TestMonths(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	i, err := a.Instrument("BTCUSDT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	month := market.MustInterval("1mo")
+	start := market.TimeOf(time.Date(2024, 2, 1, 0, 0, 0, 0, time.UTC))
+	r, ok := a.Ask(market.Series{Instrument: i, Interval: month}, start, month.End(start), "")
+	if want := "https://data-api.binance.vision/api/v3/klines?endTime=1709251199999&interval=1M&limit=1000&startTime=1706745600000&symbol=BTCUSDT"; !ok || r.URL != want || r.Weight != 2 {
+		t.Errorf("%+v", r)
+	}
+	var b venue.Batch
+	if err := a.Decode([]byte(strings.NewReplacer(`"i":"1m"`, `"i":"1M"`, "1672515780000", "1706745600000").Replace(wire[0])), &b); err != nil || len(b.Bars) != 1 || b.Bars[0].Bar.Start != start || b.Bars[0].Bar.End != month.End(start) {
+		t.Errorf("%+v, %v", b.Bars, err)
+	}
+	if err := a.Decode([]byte(strings.Replace(wire[0], `"i":"1m"`, `"i":"3d"`, 1)), &b); err == nil {
+		t.Error("bars of three days are taken")
+	}
+}
+
+func TestInstrument(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	for _, c := range []struct{ written, symbol, currency string }{{"BTCUSDT", "BTCUSDT", "USDT"}, {"BTC/USDT", "BTCUSDT", "USDT"}, {"btcusdt", "BTCUSDT", "USDT"}, {"eth-btc", "ETHBTC", "BTC"}, {"1000SATSTRY", "1000SATSTRY", "TRY"}, {"BTC/XYZ", "BTCXYZ", "XYZ"}, {"BTCXYZ", "BTCXYZ", ""}, {"BTC", "", ""}, {"BTC USDT", "", ""}, {"", "", ""}, {"BTC/US/DT", "", ""}, {"ÄÖUSDT", "", ""}} {
+		i, err := a.Instrument(c.written)
+		if i.Symbol != c.symbol || i.Currency != c.currency || (err != nil) != (c.symbol == "") || err != nil && !errors.Is(err, venue.ErrSymbol) {
+			t.Errorf("%q: %+v, %v", c.written, i, err)
+		}
+	}
+}
+
 // wire are the messages of Binance's documentation.
 var wire = []string{
 	`{"stream":"bnbbtc@kline_1m","data":{"e":"kline","E":1672515782136,"s":"BNBBTC","k":{"t":1672515780000,"T":1672515839999,"s":"BNBBTC","i":"1m","f":100,"L":200,"o":"0.0010","c":"0.0020","h":"0.0025","l":"0.0015","v":"1000","n":100,"x":false,"q":"1.0","V":"500","Q":"0.5","B":"0"}}}`,
@@ -128,7 +314,7 @@ func TestDecode(t *testing.T) {
 	if len(b.Trades) != 1 || b.Trades[0].ID != 12345 || b.Trades[0].Tick != (market.Tick{Time: 1672515782136000, Price: 0.001, Size: 100, Seq: 12345}) {
 		t.Errorf("trades %+v", b.Trades)
 	}
-	if b.Sent != 1672515782136000 || len(b.Refused) != 1 || b.Leave == "" || b.Unknown != 1 {
+	if b.Sent != 1672515782136000 || len(b.Refused) != 1 || b.Leave == "" || b.Unknown != 0 {
 		t.Errorf("%+v", b)
 	}
 }
