@@ -37,7 +37,7 @@ var layers = []struct {
 	{"internal/feed", []string{"market"}},
 	{"internal/feed/csv", []string{"market", "internal/feed"}},
 	{"internal/feed/replay", []string{"market", "internal/feed", "internal/feed/csv"}}, // both read recorded files
-	{"internal/feed/venue", []string{"market", "internal/feed"}}, // what venues have in common
+	{"internal/feed/venue", []string{"market", "internal/feed"}},                       // what venues have in common
 	{"internal/feed/venue/venuetest", []string{"market", "internal/feed", "internal/feed/feedtest", "internal/feed/venue"}},
 	{"internal/feed/kraken/krakentest", []string{"market", "internal/feed/venue/venuetest"}},
 	{"internal/feed/...", []string{"market", "internal/feed", "internal/feed/venue"}},
