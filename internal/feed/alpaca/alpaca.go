@@ -249,7 +249,7 @@ func (*Adapter) Read(s market.Series, body []byte) (venue.Page, error) {
 		return venue.Page{}, err
 	}
 	if in.Message != "" {
-		return venue.Page{}, fmt.Errorf("Alpaca answers: %.200s", in.Message)
+		return venue.Page{}, fmt.Errorf("%s answers: %.200s", about.Title, in.Message)
 	}
 	var p venue.Page
 	for _, r := range in.Bars[s.Instrument.Symbol] {

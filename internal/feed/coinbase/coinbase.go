@@ -6,11 +6,12 @@
 //
 // There is no channel of bars. Trades ("matches") may be dropped or come out of order: their
 // numbers, and the heartbeat's last_trade_id, show it, and the bar is then fetched over REST. The
-// first match after a subscription is history. Bars in which nobody traded are absent. Columns of
+// match that a subscription begins with is history. Bars in which nobody traded are absent. Columns of
 // REST's bars are time, LOW, HIGH, OPEN, CLOSE, volume, newest first, at most 300 an answer.
 package coinbase
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -70,20 +71,31 @@ func (*Adapter) Instrument(symbol string) (market.Instrument, error) {
 
 // Delivers says that bars are built of trades.
 func (*Adapter) Delivers(i market.Interval) (venue.Delivery, error) {
-	if i.Duration() > 24*time.Hour {
+	if !i.Valid() || i.Duration() > 24*time.Hour {
 		return 0, fmt.Errorf("%w: bars of at most 1d are built of trades, not of %s", venue.ErrSymbol, i)
 	}
 	return venue.Trades, nil
 }
 
-// Connect subscribes to trades and to the heartbeat that counts them.
+// frames is how many subscriptions are sent at once: 100 messages a second are taken.
+const frames = 80
+
+// Connect subscribes to trades and to the heartbeat that counts them, a product at a time where
+// that is possible: a product that is refused takes those along that were asked for with it.
 func (a *Adapter) Connect(list []market.Series) (venue.Stream, error) {
 	ids := make([]string, len(list))
 	for i, s := range list {
 		ids[i] = s.Instrument.Symbol
 	}
-	b, err := json.Marshal(map[string]any{"type": "subscribe", "product_ids": ids, "channels": []string{"heartbeat", "matches"}})
-	return venue.Stream{URL: a.stream, Hello: [][]byte{b}}, err
+	out := venue.Stream{URL: a.stream}
+	for part := range slices.Chunk(ids, max(1, (len(ids)+frames-1)/frames)) {
+		b, err := json.Marshal(map[string]any{"type": "subscribe", "product_ids": part, "channels": []string{"heartbeat", "matches"}})
+		if err != nil {
+			return out, err
+		}
+		out.Hello = append(out.Hello, b)
+	}
+	return out, nil
 }
 
 // message is any message of the stream.
@@ -154,7 +166,7 @@ func (*Adapter) Read(s market.Series, body []byte) (venue.Page, error) {
 		if err := venue.ReadJSON(body, &refused); err != nil {
 			return venue.Page{}, err
 		}
-		err := fmt.Errorf("Coinbase answers: %.200s", refused.Message)
+		err := fmt.Errorf("%s answers: %.200s", about.Title, refused.Message)
 		if refused.Message == "NotFound" {
 			err = fmt.Errorf("%w: %w", venue.ErrFinal, err)
 		}
@@ -170,10 +182,13 @@ func (*Adapter) Read(s market.Series, body []byte) (venue.Page, error) {
 			p.Rejects = append(p.Rejects, venue.Refusal{Symbol: s.Instrument.Symbol, Raw: fmt.Sprint(r), Reason: "a bar of Coinbase has 6 columns"})
 			continue
 		}
+		if r[5] == 0 {
+			continue // nobody traded
+		}
 		start := market.Time(int64(r[0]) * 1_000_000)
 		p.Bars = append(p.Bars, market.Bar{Start: start, End: s.Interval.End(start), Low: float64(r[1]), High: float64(r[2]), Open: float64(r[3]), Close: float64(r[4]), Volume: float64(r[5])})
 	}
-	slices.SortFunc(p.Bars, func(a, b market.Bar) int { return int((a.Start - b.Start) / 1_000_000) })
+	slices.SortFunc(p.Bars, func(a, b market.Bar) int { return cmp.Compare(a.Start, b.Start) })
 	p.Bounded = page - 1
 	return p, nil
 }

@@ -238,7 +238,7 @@ func (*Adapter) Read(s market.Series, body []byte) (venue.Page, error) {
 		return venue.Page{}, err
 	}
 	if len(in.Error) > 0 {
-		err := fmt.Errorf("Kraken answers: %.200s", strings.Join(in.Error, ", "))
+		err := fmt.Errorf("%s answers: %.200s", about.Title, strings.Join(in.Error, ", "))
 		if strings.HasPrefix(in.Error[0], "EQuery:") {
 			err = fmt.Errorf("%w: %w", venue.ErrFinal, err)
 		}
