@@ -6,8 +6,11 @@
 //
 // There is no channel of bars. Trades ("matches") may be dropped or come out of order: their
 // numbers, and the heartbeat's last_trade_id, show it, and the bar is then fetched over REST. The
-// match that a subscription begins with is history. Bars in which nobody traded are absent. Columns of
-// REST's bars are time, LOW, HIGH, OPEN, CLOSE, volume, newest first, at most 300 an answer.
+// match that a subscription begins with ("last_match") is history. Bars in which nobody traded are
+// absent. Columns of REST's bars are time, LOW, HIGH, OPEN, CLOSE, volume, newest first, at most 300
+// an answer, some of them perhaps from before what was asked for; they do not say how many trades
+// there were. A subscription that names one product that is not there is refused as a whole
+// (github.com/coinbase/coinbase-pro-node, issue 174).
 package coinbase
 
 import (

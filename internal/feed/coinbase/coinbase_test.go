@@ -2,6 +2,7 @@ package coinbase_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -44,7 +45,7 @@ func (e *exchange) REST(w http.ResponseWriter, r *http.Request, now market.Time)
 	}
 	i := market.MustInterval(fmt.Sprintf("%ds", g))
 	rows := [][]any{}
-	for _, b := range e.m.Bars(i, from, to+1, now) {
+	for _, b := range e.m.Bars(i, i.Floor(from-1), to+1, now) { // one from before start, as it happens
 		rows = append(rows, []any{int64(b.Start) / 1e6, b.Low, b.High, b.Open, b.Close, b.Volume})
 	}
 	slices.Reverse(rows)
@@ -96,6 +97,116 @@ func TestTradesWithoutHistory(t *testing.T) {
 	k := kit("10s")
 	k.NoHistory = true
 	venuetest.Exercise(t, k)
+}
+
+// History of more than one answer comes whole, and in as many requests as it takes.
+func TestPages(t *testing.T) {
+	k := kit("1m")
+	k.Depth, k.Every = 700, 20*time.Second
+	var m *venuetest.Market
+	k.Speaker = func(of *venuetest.Market) venuetest.Speaker { m = of; return &exchange{m: of} }
+	venuetest.Watch(t, k, venuetest.Misdeed{}, 2*time.Minute, func(t *testing.T, w *venuetest.Watched) {
+		now := w.At[0]
+		for _, want := range m.Bars(market.Minute, now.Add(-699*time.Minute), market.Minute.Floor(now), now) {
+			if want.Trades = 0; w.Bars[want.Start] != want {
+				t.Fatalf("got %+v, want %+v", w.Bars[want.Start], want)
+			}
+		}
+		// Three pages of history, and the minute that was joined in its middle.
+		if w.Requests != 4 || w.Link.GapsLost > 0 || w.Err != nil {
+			t.Errorf("%d requests, %+v, %v", w.Requests, w.Link, w.Err)
+		}
+	})
+}
+
+// A product is asked for by itself, so that one that is refused takes no other along, as long as
+// messages stay below what Coinbase takes in a second.
+func TestConnect(t *testing.T) {
+	a := coinbase.New(venue.Setup{})
+	for _, c := range []struct{ series, frames int }{{1, 1}, {80, 80}, {81, 41}, {500, 72}} {
+		var list []market.Series
+		for n := range c.series {
+			i, err := a.Instrument(fmt.Sprintf("X%d/USD", n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, market.Series{Instrument: i, Interval: market.Minute})
+		}
+		s, err := a.Connect(list)
+		if err != nil || s.URL != "wss://ws-feed.exchange.coinbase.com" || len(s.Hello) != c.frames {
+			t.Fatalf("%d series: %d frames to %s, %v", c.series, len(s.Hello), s.URL, err)
+		}
+		n := 0
+		for _, h := range s.Hello {
+			var f struct {
+				Type     string   `json:"type"`
+				Products []string `json:"product_ids"`
+				Channels []string `json:"channels"`
+			}
+			if err := json.Unmarshal(h, &f); err != nil || f.Type != "subscribe" || !slices.Equal(f.Channels, []string{"heartbeat", "matches"}) {
+				t.Fatalf("%s", h)
+			}
+			for _, p := range f.Products {
+				if p != fmt.Sprintf("X%d-USD", n) {
+					t.Fatalf("product %d is %s", n, p)
+				}
+				n++
+			}
+		}
+		if n != c.series {
+			t.Errorf("%d products of %d", n, c.series)
+		}
+	}
+}
+
+func TestAsk(t *testing.T) {
+	a := coinbase.New(venue.Setup{Endpoint: "http://127.0.0.1:9"})
+	i, err := a.Instrument("BTC/USD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := market.TimeOf(time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC))
+	const candles = "http://127.0.0.1:9/products/BTC-USD/candles?"
+	for _, c := range []struct {
+		interval string
+		from, to market.Time
+		want     string // "" when there are no such bars
+	}{
+		{"1m", day, day.Add(time.Hour), candles + "end=2024-03-01T01%3A00%3A00Z&granularity=60&start=2024-03-01T00%3A00%3A00Z"},
+		{"1m", day, day.Add(24 * time.Hour), candles + "end=2024-03-01T04%3A59%3A00Z&granularity=60&start=2024-03-01T00%3A00%3A00Z"},
+		{"6h", day.Add(time.Hour), day.Add(2 * time.Hour), candles + "end=2024-03-01T02%3A00%3A00Z&granularity=21600&start=2024-03-01T00%3A00%3A00Z"},
+		{"1d", market.MinTime, 0, candles + "end=1970-01-01T00%3A00%3A00Z&granularity=86400&start=1970-01-01T00%3A00%3A00Z"},
+		{"10s", day, day.Add(time.Hour), ""},
+		{"30m", day, day.Add(time.Hour), ""},
+	} {
+		r, ok := a.Ask(market.Series{Instrument: i, Interval: market.MustInterval(c.interval)}, c.from, c.to, "")
+		if r.URL != c.want || ok != (c.want != "") {
+			t.Errorf("%s: %s %t", c.interval, r.URL, ok)
+		}
+	}
+}
+
+func TestDelivers(t *testing.T) {
+	a := coinbase.New(venue.Setup{})
+	for _, c := range []struct {
+		interval string
+		ok       bool
+	}{{"1s", true}, {"1m", true}, {"30m", true}, {"1d", true}, {"1w", false}, {"1mo", false}} {
+		d, err := a.Delivers(market.MustInterval(c.interval))
+		if (err == nil) != c.ok || c.ok && d != venue.Trades || err != nil && !errors.Is(err, venue.ErrSymbol) {
+			t.Errorf("%s: %v, %v", c.interval, d, err)
+		}
+	}
+}
+
+func TestInstrument(t *testing.T) {
+	a := coinbase.New(venue.Setup{})
+	for _, c := range []struct{ written, symbol, currency string }{{"BTC-USD", "BTC-USD", "USD"}, {"BTC/USD", "BTC-USD", "USD"}, {"eth-eur", "ETH-EUR", "EUR"}, {"00-USD", "00-USD", "USD"}, {"BTCUSD", "", ""}, {"BTC-USD-X", "", ""}, {"", "", ""}, {"BTC USD", "", ""}} {
+		i, err := a.Instrument(c.written)
+		if i.Symbol != c.symbol || i.Currency != c.currency || (err != nil) != (c.symbol == "") || err != nil && !errors.Is(err, venue.ErrSymbol) {
+			t.Errorf("%q: %+v, %v", c.written, i, err)
+		}
+	}
 }
 
 // wire are the messages of Coinbase's documentation.
