@@ -84,7 +84,7 @@ type feedsCheckCmd struct {
 }
 
 func (c *feedsCheckCmd) Run(t *terminal) error {
-	src, want, err := liveSource(c.Instrument, app.LiveConfig{Endpoint: c.Endpoint, History: "0s", Unofficial: c.Unofficial}, venue.Options{Now: time.Now})
+	src, want, err := liveSource(c.Instrument, app.LiveConfig{Endpoint: c.Endpoint, Unofficial: c.Unofficial}, venue.Options{Now: time.Now})
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,9 @@ func liveSource(instrument string, c app.LiveConfig, opt venue.Options) (*venue.
 	w, err := app.ParseWanted(instrument, market.Interval{})
 	if err != nil {
 		return nil, w, &usageError{err}
+	}
+	if c.History == "" { // enough to see that there is one
+		c.History = (3 * w.Interval.Duration()).String()
 	}
 	list, err := app.VenueSources(&c, []app.Wanted{w}, opt)
 	if err != nil {
