@@ -21,7 +21,8 @@ import (
 type exchange struct {
 	m      *venuetest.Market
 	stream string
-	used   int // weight, when not 0
+	began  market.Time // start of the newest bar, of bars
+	used   int         // weight, when not 0
 	asked  int
 }
 
@@ -80,17 +81,28 @@ func (e *exchange) Traded(t venuetest.Trade, now market.Time) [][]byte {
 	if e.stream == "btcusdt@trade" {
 		return [][]byte{fmt.Appendf(nil, `{"stream":%q,"data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":%q,"q":%q,"T":%d,"m":true,"M":true}}`, e.stream, int64(now)/1000, t.ID, num(t.Price), num(t.Size), int64(t.Time)/1000)}
 	}
-	i := market.MustInterval(strings.TrimPrefix(e.stream, "btcusdt@kline_"))
-	var out [][]byte
-	// The bar before is said to be closed with the first trade of the next.
-	before := e.m.Bars(i, i.Floor(i.Floor(t.Time)-1), i.Floor(t.Time), now)
-	if first := e.m.Bars(i, i.Floor(t.Time), t.Time+1, t.Time); len(first) == 1 && first[0].Trades == 1 {
-		for _, b := range before {
-			out = append(out, e.bar(i, b, true, now))
-		}
-	}
+	i := e.interval()
+	out := e.ended(i, i.Floor(t.Time), now)
 	for _, b := range e.m.Bars(i, i.Floor(t.Time), t.Time+1, t.Time) {
 		out = append(out, e.bar(i, b, false, now))
+	}
+	return out
+}
+
+func (e *exchange) interval() market.Interval {
+	_, name, _ := strings.Cut(e.stream, "@kline_")
+	return market.MustInterval(name)
+}
+
+// ended says once that the bar before the one that starts at start is closed.
+func (e *exchange) ended(i market.Interval, start, now market.Time) [][]byte {
+	if e.began == start {
+		return nil
+	}
+	e.began = start
+	var out [][]byte
+	for _, b := range e.m.Bars(i, i.Floor(start-1), start, now) {
+		out = append(out, e.bar(i, b, true, now))
 	}
 	return out
 }
@@ -100,7 +112,14 @@ func (e *exchange) bar(i market.Interval, b market.Bar, closed bool, now market.
 		e.stream, int64(now)/1000, int64(b.Start)/1000, int64(b.End)/1000-1, i, num(b.Open), num(b.Close), num(b.High), num(b.Low), num(b.Volume), b.Trades, closed)
 }
 
-func (e *exchange) Second(market.Time) [][]byte { return nil }
+// Second closes bars in time.
+func (e *exchange) Second(now market.Time) [][]byte {
+	if e.stream == "btcusdt@trade" {
+		return nil
+	}
+	i := e.interval()
+	return e.ended(i, i.Floor(now), now)
+}
 
 func kit(interval string) venuetest.Kit {
 	return venuetest.Kit{New: func(s venue.Setup) venue.Adapter { return binance.New(s) }, Symbol: "BTC/USDT", Interval: market.MustInterval(interval),
@@ -314,7 +333,27 @@ func TestDecode(t *testing.T) {
 	if len(b.Trades) != 1 || b.Trades[0].ID != 12345 || b.Trades[0].Tick != (market.Tick{Time: 1672515782136000, Price: 0.001, Size: 100, Seq: 12345}) {
 		t.Errorf("trades %+v", b.Trades)
 	}
-	if b.Sent != 1672515782136000 || len(b.Refused) != 1 || b.Leave == "" || b.Unknown != 0 {
+	// A bar that is closed, and one in which nobody traded.
+	b = venue.Batch{}
+	for _, w := range []string{strings.Replace(wire[0], `"x":false`, `"x":true`, 1), strings.NewReplacer(`"n":100`, `"n":0`, `"v":"1000"`, `"v":"0"`, `"x":false`, `"x":true`).Replace(wire[0])} {
+		if err := a.Decode([]byte(w), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(b.Bars) != 1 || b.Bars[0].Bar != want || !b.Bars[0].Closed {
+		t.Errorf("bars %+v", b.Bars)
+	}
+}
+
+func TestDecodeOthers(t *testing.T) {
+	a := binance.New(venue.Setup{})
+	var b venue.Batch
+	for _, w := range append(wire, `{"error":{"code":2,"msg":"Invalid request: unknown method"},"id":3}`, `{"stream":"x@novelty","data":{"e":"novelty","E":1672515782136}}`, `{}`) {
+		if err := a.Decode([]byte(w), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Sent != 1672515782136000 || len(b.Refused) != 2 || b.Refused[1] != "Invalid request: unknown method (2)" || b.Leave == "" || b.Unknown != 2 {
 		t.Errorf("%+v", b)
 	}
 }
