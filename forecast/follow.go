@@ -30,7 +30,8 @@ type Setting struct {
 type State interface {
 	// Update takes the newest bar of w, which follows the newest bar of the call
 	// before. A bar that cannot be learnt from (a close that is not positive) is
-	// passed over.
+	// passed over. Prices that the state has kept are first multiplied by w.Break():
+	// at the first bar after a break it is not 1.
 	Update(w Window)
 	// Refit estimates the parameters from the bars seen so far. When it fails the
 	// parameters stay as they were. The errors are those of Forecaster.Fit.

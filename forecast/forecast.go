@@ -104,6 +104,7 @@ type Window struct {
 	interval market.Interval
 	bars     []market.Bar
 	ahead    []market.Span
+	factor   float64 // of a break at the newest bar; 0: none
 }
 
 // NewWindow returns the view of bars, oldest first, that all belong to one series

@@ -28,6 +28,20 @@ func (r *Recent) Len() int { return min(len(r.buf), r.most) }
 // none.
 func (r *Recent) Back(i int) float64 { return r.All()[r.Len()-1-i] }
 
+// Scale multiplies the numbers by x.
+func (r *Recent) Scale(x float64) {
+	for i := range r.buf {
+		r.buf[i] *= x
+	}
+}
+
+// Shift adds x to the numbers.
+func (r *Recent) Shift(x float64) {
+	for i := range r.buf {
+		r.buf[i] += x
+	}
+}
+
 // Persist carries the numbers to and from a.
 func (r *Recent) Persist(a *Archive) {
 	kept := r.All()

@@ -23,7 +23,9 @@ func (m windowed) Follow(s Setting) State { return &windowState{model: m, interv
 type windowState struct {
 	model    windowed
 	interval market.Interval
-	bars     []market.Bar // newest last; up to twice as many as the model sees
+	bars     []market.Bar // newest last, as traded; up to twice as many as the model sees
+	breaks   []Break      // among bars
+	spliced  []market.Bar // room for a window with a break in it
 	fitted   Fitted
 	trace    Trace // of fitted, nil when it has none
 	age      int   // bars since it was fitted
@@ -33,7 +35,14 @@ func (s *windowState) Update(w Window) {
 	if len(s.bars) >= 2*s.model.most+maxAge {
 		s.bars = s.bars[:copy(s.bars, s.bars[len(s.bars)-s.model.most-maxAge+1:])]
 	}
-	s.bars = append(s.bars, w.Bar(w.Len()-1))
+	b := w.Bar(w.Len() - 1)
+	s.bars = append(s.bars, b)
+	for len(s.breaks) > 0 && s.breaks[0].Start <= s.bars[0].Start {
+		s.breaks = s.breaks[1:]
+	}
+	if k := w.Break(); k != 1 {
+		s.breaks = append(s.breaks, Break{b.Start, k})
+	}
 	s.age++
 	if s.trace != nil {
 		s.trace.Update(s.window(0))
@@ -57,10 +66,25 @@ func (s *windowState) take(f Fitted, ago int) {
 // on the same bars when the state is read back.
 const maxAge = 256
 
-// window are the bars that the model sees, as of some bars ago.
+// window are the bars that the model sees, as of some bars ago. It is valid until the next
+// call.
 func (s *windowState) window(ago int) Window {
 	end := max(0, len(s.bars)-ago)
-	return NewWindow(s.interval, s.bars[max(0, end-s.model.most):end])
+	bars := s.bars[max(0, end-s.model.most):end]
+	if len(s.breaks) == 0 || end == 0 {
+		return NewWindow(s.interval, bars)
+	}
+	view := Splice(s.spliced, bars, s.breaks)
+	if &view[0] != &bars[0] {
+		s.spliced = view
+	}
+	w := NewWindow(s.interval, view)
+	for _, b := range s.breaks {
+		if b.Start == s.bars[end-1].Start {
+			w = w.WithBreak(b.Factor)
+		}
+	}
+	return w
 }
 
 func (s *windowState) Refit(ctx context.Context) error {
@@ -127,6 +151,7 @@ func (s *windowState) Persist(a *Archive) {
 		b.Trades = int64(trades)
 		a.Int(&b.Revision)
 	}
+	s.persistBreaks(a, keep)
 	if !a.Reading() || a.err != nil {
 		return
 	}
@@ -147,6 +172,14 @@ func (s *windowState) Persist(a *Archive) {
 	}
 }
 
+// persistBreaks carries the breaks among the bars that are kept.
+func (s *windowState) persistBreaks(a *Archive, keep []market.Bar) {
+	for len(s.breaks) > 0 && len(keep) > 0 && s.breaks[0].Start <= keep[0].Start {
+		s.breaks = s.breaks[1:]
+	}
+	PersistBreaks(a, &s.breaks)
+}
+
 // Tracer is a Fitted that can follow the bars after those it was fitted on for less
 // than looking at the whole window each time.
 type Tracer interface {
@@ -157,7 +190,8 @@ type Tracer interface {
 
 // Trace answers for one Fitted along a series. It is not safe for concurrent use.
 type Trace interface {
-	// Update takes the newest bar of w, which follows the one of the call before.
+	// Update takes the newest bar of w, which follows the one of the call before. As of
+	// a State, prices that it has kept are first multiplied by w.Break().
 	Update(w Window)
 	// Predict is Fitted.Predict at the newest bar of w, the last that Update took. What
 	// lies far back may weigh a little more or less than there.

@@ -74,7 +74,7 @@ func (s *State) Update(w forecast.Window) {
 		s.forget()
 		return
 	}
-	r := 100 * (math.Log(c) - math.Log(s.last))
+	r := 100 * (math.Log(c) - math.Log(s.last*w.Break()))
 	s.sum += r
 	s.last = c
 	s.returns.Push(r)

@@ -66,6 +66,13 @@ func (b *Builder) Update(bar *market.Bar) bool {
 	return n > warm && b.v[base] > 0
 }
 
+// Break puts what is known of earlier bars into the unit of those to come, whose prices are
+// factor times what they would have been.
+func (b *Builder) Break(factor float64) {
+	b.prev *= factor
+	b.volume -= float64(b.vw * math.Log(factor))
+}
+
 // learnVolume takes the volume of the next bar.
 func (b *Builder) learnVolume(volume float64) {
 	b.surprise = 0

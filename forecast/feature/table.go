@@ -140,6 +140,9 @@ func NewTrace(w forecast.Window, s *Season, e Range) *Trace {
 
 // Update takes the newest bar of w.
 func (t *Trace) Update(w forecast.Window) {
+	if k := w.Break(); k != 1 {
+		t.b.Break(k)
+	}
 	bar := w.Bar(w.Len() - 1)
 	t.take(&bar)
 }

@@ -18,11 +18,13 @@ import (
 //     bit, and refuses bytes that are cut off, prolonged or of another model;
 //   - it abstains before its first estimation, and after a bad bar until it knows better,
 //     with a data error, and answers validly again;
+//   - it learns nothing from a break ([Breaks]);
 //   - an estimation that fails leaves the version as it was;
 //   - Adopt takes over the parameters and leaves from alone.
 func Follow(t *testing.T, f forecast.Follower, bars []market.Bar) {
 	t.Helper()
 	FollowTrained(t, f, bars)
+	Breaks(t, f, bars)
 	t.Run("refit and adopt", func(t *testing.T) { adopts(t, f, setting, bars[:1500]) })
 }
 

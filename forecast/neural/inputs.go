@@ -53,6 +53,9 @@ func newInputs(i market.Interval) *inputs { return &inputs{in: rangevar.New(i)} 
 // update takes the newest bar of w and reports whether it gave a row.
 func (f *inputs) update(w forecast.Window) bool {
 	f.ok = false
+	if k := w.Break(); k != 1 {
+		f.volume.Shift(-math.Log(k)) // there are more shares of a lower price
+	}
 	if f.got = f.in.Update(w); !f.got {
 		return false
 	}

@@ -36,6 +36,7 @@ func TestConformance(t *testing.T) {
 	m := New("lstm", &versions)
 	forecasttest.Exercise(t, m, daily(t, "AMZN"), daily(t, "VIX"))
 	forecasttest.FollowTrained(t, m, daily(t, "AMZN"))
+	forecasttest.Breaks(t, m, daily(t, "AMZN"))
 	var gru Versions
 	gru.Add(versionOf(t, math.MinInt64, func(o *Options) { o.Cell = GRU }))
 	forecasttest.FollowTrained(t, New("gru", &gru), daily(t, "SPY"))

@@ -70,6 +70,12 @@ type priceState struct {
 // Update learns from the newest bar.
 func (s *priceState) Update(w forecast.Window) {
 	c := w.Last()
+	if k := w.Break(); k != 1 {
+		s.closes.Scale(k)
+		for i := range s.points {
+			s.points[i].Shift(math.Log(k))
+		}
+	}
 	if !(c > 0) || c > math.MaxFloat64 {
 		s.closes = forecast.NewRecent(s.f.model.Lookback())
 		for i, h := range s.horizons {

@@ -78,7 +78,7 @@ var (
 // bar gives none, nor does one whose close is not positive or the one after it.
 func (in *Input) Update(w forecast.Window) bool {
 	b := w.Bar(w.Len() - 1)
-	prev := in.prev
+	prev := in.prev * w.Break()
 	end := in.end
 	in.end, in.start = b.End, b.Start
 	in.ahead = in.ahead[:0]

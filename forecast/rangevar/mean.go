@@ -12,6 +12,9 @@ func (m *Mean) Add(x, decay float64) {
 	m.weight = float64(decay*m.weight) + 1
 }
 
+// Shift adds x to everything that was added.
+func (m *Mean) Shift(x float64) { m.sum += float64(m.weight * x) }
+
 // Value is the mean; NaN when nothing was added.
 func (m *Mean) Value() float64 { return m.sum / m.weight }
 

@@ -35,6 +35,11 @@ type state struct {
 // Update asks a network that gives points, so that its error can be told later.
 func (s *state) Update(w forecast.Window) {
 	s.asked = false
+	if k := w.Break(); k != 1 {
+		for i := range s.points {
+			s.points[i].Shift(math.Log(k))
+		}
+	}
 	var room [1]float64
 	c := w.Last()
 	good := c > 0 && c <= math.MaxFloat64

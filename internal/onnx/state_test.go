@@ -58,6 +58,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forecasttest.Exercise(t, m, daily(t, "AMZN"))
 			forecasttest.FollowTrained(t, m, daily(t, "KO"))
+			forecasttest.Breaks(t, m, daily(t, "KO"))
 		})
 	}
 }
