@@ -35,8 +35,7 @@ func SuspectSplit(before []Bar, b *Bar) (ratio float64, ok bool) {
 		return 0, false
 	}
 	last := before[len(before)-1].Close
-	usable := last > 0 && b.Open > 0 && b.Close > 0 && last <= math.MaxFloat64 && b.Open <= math.MaxFloat64 && b.Close <= math.MaxFloat64
-	if !usable || b.Open < 1.8*last && b.Open > last/1.8 { // nearly always
+	if !FarApart(last, b.Open) || !(b.Close > 0 && b.Close <= math.MaxFloat64) {
 		return 0, false
 	}
 	step := math.Log(b.Open) - math.Log(last)
@@ -66,6 +65,12 @@ func SuspectSplit(before []Bar, b *Bar) (ratio float64, ok bool) {
 		ratio = 1 / ratio
 	}
 	return ratio, true
+}
+
+// FarApart reports whether two prices lie so far apart that SuspectSplit looks closer.
+func FarApart(before, open float64) bool {
+	usable := before > 0 && open > 0 && before <= math.MaxFloat64 && open <= math.MaxFloat64
+	return usable && (open > 1.8*before || before > 1.8*open)
 }
 
 // Explains reports whether split a is what lies between the bar before and b: b is the

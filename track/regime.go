@@ -22,7 +22,11 @@ func (t *Track) volatility(i int) float64 {
 		return 0
 	}
 	var room [regimeReturns]float64
-	w := forecast.NewWindow(t.cfg.Series.Interval, t.bars[i-regimeReturns:i+1])
+	bars := t.bars[i-regimeReturns : i+1]
+	if len(t.breaks) > 0 {
+		bars = forecast.Splice(nil, bars, t.breaks)
+	}
+	w := forecast.NewWindow(t.cfg.Series.Interval, bars)
 	r, err := forecast.Returns(room[:], w, 1, regimeReturns, regimeReturns)
 	if err != nil {
 		return 0

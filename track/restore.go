@@ -23,6 +23,9 @@ type Past struct {
 	// all).
 	Snapshot []byte
 	Bars     []market.Bar
+	// Splits are those announced that were known when the newest of Bars was consumed.
+	// Without a snapshot they tell where Bars have breaks.
+	Splits []market.Action
 	// Since is what was consumed after the snapshot, in the order of the log.
 	Since []Input
 	// Head and Inputs are the end of the chain and the digest of all bars consumed,
@@ -39,16 +42,16 @@ type Past struct {
 // then be discarded, and Restore without a snapshot lets all models begin anew.
 func (t *Track) Restore(ctx context.Context, p Past) error {
 	t.bars = append(t.bars[:0], p.Bars[max(0, len(p.Bars)-t.RestoreBars()):]...)
-	t.gauge(0)
 	if p.Snapshot != nil {
 		if err := t.thaw(ctx, p.Snapshot); err != nil {
 			return err
 		}
 	} else {
 		bars := t.bars
-		t.bars, t.volatilities = nil, t.volatilities[:0]
+		t.bars = nil
 		for _, b := range bars {
-			t.learn(Input{Bar: b, Backfill: true})
+			in := Input{Bar: b, Backfill: true, Splits: p.Splits}
+			t.learn(in, t.split(&in))
 		}
 	}
 	for _, in := range p.Since {
@@ -77,7 +80,7 @@ func (t *Track) relearn(ctx context.Context, in Input) error {
 			return err
 		}
 	}
-	t.learn(in)
+	t.learn(in, t.split(&in))
 	if in.Backfill {
 		return ctx.Err()
 	}

@@ -37,22 +37,27 @@ func (t *Track) next(start market.Time) market.Time {
 	return t.cfg.Series.Interval.Next(start, t.cfg.Calendar)
 }
 
-// settle judges the forecasts whose target is b and voids those whose target never
-// came.
+// settle judges the forecasts whose target is the bar of in and voids those whose target
+// never came, or lies beyond a break.
 func (t *Track) settle(r *Result, in *Input) error {
 	b := &in.Bar
-	var missing []market.Time
+	var missing, across []market.Time
 	met := false
 	for i := range t.issues {
 		is := &t.issues[i]
-		if is.open == 0 || is.from > b.Start {
+		if is.open == 0 || is.from > b.Start && r.Break == nil {
 			continue
 		}
 		for k := range is.forecasts {
 			target := is.forecasts[k].Target.Start
 			switch {
-			case is.state[k] != pending || target > b.Start:
+			case is.state[k] != pending || target > b.Start && r.Break == nil:
 				continue
+			case target >= b.Start && r.Break != nil:
+				is.state[k] = void
+				across = append(across, target)
+				r.Voided = append(r.Voided, is.forecasts[k])
+				r.Break.Voided++
 			case target == b.Start:
 				is.state[k], met = scored, true
 			default:
@@ -70,6 +75,12 @@ func (t *Track) settle(r *Result, in *Input) error {
 			reason = "gap"
 		}
 		if err := t.append(r, ledger.Entry{Void: &ledger.VoidBody{Targets: slices.Compact(missing), Reason: reason}}); err != nil {
+			return err
+		}
+	}
+	if len(across) > 0 {
+		slices.Sort(across)
+		if err := t.append(r, ledger.Entry{Void: &ledger.VoidBody{Targets: slices.Compact(across), Reason: r.Break.Reason()}}); err != nil {
 			return err
 		}
 	}
@@ -164,7 +175,7 @@ func (t *Track) prune() {
 // scale is the mean absolute change of the close over the newest bars, 0 when there
 // are fewer than two.
 func (t *Track) scale() float64 {
-	bars := t.bars[max(0, len(t.bars)-min(scaleBars+1, t.cfg.Window)):]
+	bars := t.view(scaleBars + 1)
 	if len(bars) < 2 {
 		return 0
 	}

@@ -26,7 +26,7 @@ func (t *Track) Snapshot() []byte {
 }
 
 // snapshotFormat is the first number of a snapshot.
-const snapshotFormat = 2
+const snapshotFormat = 3
 
 // header carries what a snapshot says of the track as a whole.
 func (t *Track) header(a *forecast.Archive, slots *int) {
@@ -34,6 +34,7 @@ func (t *Track) header(a *forecast.Archive, slots *int) {
 	a.Int(&format)
 	a.Int(slots)
 	a.Bool(&t.backfilled)
+	forecast.PersistBreaks(a, &t.breaks)
 	horizons := slices.Clone(t.cfg.Horizons)
 	a.Ints(&horizons)
 	if format != snapshotFormat || !slices.Equal(horizons, t.cfg.Horizons) {
@@ -74,6 +75,7 @@ func (t *Track) thaw(ctx context.Context, snapshot []byte) error {
 	if err := a.Close(); err != nil {
 		return fmt.Errorf("track: snapshot of %s: %w", t.id, err)
 	}
+	t.gauge(0)
 	var anew []*slot
 	for i := range t.slots {
 		s := &t.slots[i]
@@ -96,7 +98,7 @@ func (t *Track) thaw(ctx context.Context, snapshot []byte) error {
 			end = len(t.bars)
 		}
 		s.ready = false
-		s.fit(ctx, forecast.NewWindow(t.cfg.Series.Interval, t.bars[max(0, end-t.cfg.Window):end]))
+		s.fit(ctx, forecast.NewWindow(t.cfg.Series.Interval, forecast.Splice(nil, t.bars[max(0, end-t.cfg.Window):end], t.breaks)))
 		s.age = age
 		if s.ready && s.version != v {
 			s.why = "" // revised bars gave other parameters: the version says so
@@ -115,9 +117,10 @@ func (t *Track) teach(slots []*slot) {
 		return
 	}
 	t.backfilled = true
-	for i := range t.bars {
-		t.ahead = t.targets(t.ahead[:0], t.bars[i].Start)
-		w := forecast.NewWindow(t.cfg.Series.Interval, t.bars[max(0, i+1-t.cfg.Window):i+1]).WithAhead(t.ahead)
+	bars := forecast.Splice(nil, t.bars, t.breaks)
+	for i := range bars {
+		t.ahead = t.targets(t.ahead[:0], bars[i].Start)
+		w := forecast.NewWindow(t.cfg.Series.Interval, bars[max(0, i+1-t.cfg.Window):i+1]).WithAhead(t.ahead)
 		for _, s := range slots {
 			s.update(w, t.set)
 		}

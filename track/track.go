@@ -10,6 +10,8 @@
 // and with which time, so they produce the same forecasts and scores to the last
 // bit.
 //
+// Where a share was split the price after it is in another unit: see [Break].
+//
 // A forecast belongs to the target that the trading calendar named when it was
 // issued, and is judged on the bar with exactly that start. Where no such bar
 // comes it is void: never judged on some other bar.
@@ -73,6 +75,9 @@ type Input struct {
 	market.Bar
 	Backfill bool // history: learn from it, forecast nothing
 	AfterGap bool // data was lost between the bar before and this one
+	// Splits are those announced of the instrument that were known when the bar was
+	// logged; others than those near the bar do no harm.
+	Splits []market.Action
 }
 
 // Result is what one Step produced, to be committed as a whole.
@@ -86,6 +91,7 @@ type Result struct {
 	Abstentions []forecast.Abstention
 	Missed      int
 	Voided      []forecast.Forecast
+	Break       *Break // before the bar; nil: none
 }
 
 // Track is the state of one series. It is not safe for concurrent use.
@@ -93,8 +99,9 @@ type Track struct {
 	cfg    Config
 	id     market.SeriesID
 	slots  []slot
-	bars   []market.Bar // newest last; up to twice Window before it is cut
-	issues []issue      // oldest first
+	bars   []market.Bar     // newest last, as traded; up to twice Window before it is cut
+	breaks []forecast.Break // among bars
+	issues []issue          // oldest first
 	head   ledger.Head
 	at     market.Time // of the newest entry
 	inputs ledger.Hash
@@ -104,6 +111,7 @@ type Track struct {
 
 	ahead        []market.Span // the bars after the newest one
 	volatilities []float64     // of each bar, see regime.go
+	spliced      []market.Bar  // room for view
 }
 
 // issue is what was forecast at one cutoff, as long as it may still be judged.
@@ -209,10 +217,11 @@ func (t *Track) Step(in Input, now market.Time) (Result, error) {
 			return r, err
 		}
 	}
+	r.Break = t.split(&in)
 	if err := t.settle(&r, &in); err != nil {
 		return r, err
 	}
-	t.learn(in)
+	t.learn(in, r.Break)
 	if in.Backfill {
 		return r, nil
 	}
@@ -257,18 +266,24 @@ func (t *Track) Fit(ctx context.Context) error {
 }
 
 func (t *Track) window() forecast.Window {
-	return forecast.NewWindow(t.cfg.Series.Interval, t.bars[max(0, len(t.bars)-t.cfg.Window):])
+	return forecast.NewWindow(t.cfg.Series.Interval, t.view(t.cfg.Window))
 }
 
 // longest is the furthest horizon.
 func (t *Track) longest() int { return t.cfg.Horizons[len(t.cfg.Horizons)-1] }
 
-// learn adds a bar to the window and lets the models see it.
-func (t *Track) learn(in Input) {
+// learn adds a bar, which may come after a break, to the window and lets the models see it.
+func (t *Track) learn(in Input, b *Break) {
+	if b != nil {
+		t.breaks = append(t.breaks, forecast.Break{Start: in.Start, Factor: b.factor()})
+	}
 	t.push(in.Bar)
 	t.backfilled = t.backfilled || in.Backfill
 	t.ahead = t.targets(t.ahead[:0], in.Start)
 	w := t.window().WithAhead(t.ahead)
+	if b != nil {
+		w = w.WithBreak(b.factor())
+	}
 	for i := range t.slots {
 		t.slots[i].update(w, t.set)
 	}
@@ -290,6 +305,9 @@ func (t *Track) push(b market.Bar) {
 		from := len(t.bars) - t.cfg.Window + 1
 		t.bars = t.bars[:copy(t.bars, t.bars[from:])]
 		t.volatilities = t.volatilities[:copy(t.volatilities, t.volatilities[from:])]
+		for len(t.breaks) > 0 && t.breaks[0].Start <= t.bars[0].Start {
+			t.breaks = t.breaks[1:]
+		}
 	}
 	t.bars = append(t.bars, b)
 	t.gauge(len(t.bars) - 1)
