@@ -44,6 +44,7 @@ type Store interface {
 	QuarantineStore
 	EventReader
 	DocumentStore
+	ActionStore
 	// Ping reports whether the store can be written to now.
 	Ping(ctx context.Context) error
 	// Close waits for what was handed over, then releases the store. It may be

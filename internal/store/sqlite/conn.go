@@ -57,6 +57,8 @@ func each(conn *conn, query string, row func(*sqlite.Stmt) bool, args ...any) er
 			stmt.BindInt64(i+1, a)
 		case int:
 			stmt.BindInt64(i+1, int64(a))
+		case float64:
+			stmt.BindFloat(i+1, a)
 		case string:
 			stmt.BindText(i+1, a)
 		case []byte:

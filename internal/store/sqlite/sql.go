@@ -65,6 +65,11 @@ const (
 	sqlRejects     = `SELECT num, at, source, instrument, line, raw, reason FROM quarantine WHERE num < ? ORDER BY num DESC LIMIT ?`
 	sqlRejectCount = `SELECT count(*) FROM quarantine`
 
+	actionColumns = `num, instrument, ex, kind, value, source, at, after`
+	sqlAddAction  = `INSERT INTO action (instrument, ex, kind, value, source, at, after) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	sqlActions    = `SELECT ` + actionColumns + ` FROM action WHERE instrument = ? ORDER BY num`
+	sqlActionLog  = `SELECT ` + actionColumns + ` FROM action WHERE num > ? ORDER BY num LIMIT ?`
+
 	sqlPutDocument = `INSERT INTO document (kind, name, at, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (kind, name) DO UPDATE SET at = excluded.at, body = excluded.body`
 	sqlDocument    = `SELECT at, body FROM document WHERE kind = ? AND name = ?`

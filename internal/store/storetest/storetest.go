@@ -29,7 +29,7 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store) {
 		cases []testCase
 	}{
 		{"series", seriesCases}, {"bars", barCases}, {"steps", stepCases}, {"scores", scoreCases},
-		{"quarantine", quarantineCases}, {"events", eventCases}, {"documents", documentCases}, {"concurrency", concurrencyCases},
+		{"quarantine", quarantineCases}, {"events", eventCases}, {"documents", documentCases}, {"actions", actionCases}, {"concurrency", concurrencyCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
