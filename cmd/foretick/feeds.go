@@ -115,6 +115,7 @@ type heard struct {
 	ticks, bars, history, rejects int
 	link                          *feed.Link
 	last                          string // state
+	unreached                     bool   // it stalled, and did not run since
 	err                           error
 }
 
@@ -144,6 +145,7 @@ func (h *heard) take(m *feed.Message, say func(string)) {
 	at := time.Now().UTC().Format("15:04:05.000")
 	if m.State != "" && m.State != feed.Finished {
 		h.last = string(m.State)
+		h.unreached = m.State == feed.Stalled || h.unreached && m.State != feed.Running
 		if m.Detail != "" {
 			h.last += ": " + m.Detail
 		}
@@ -208,7 +210,7 @@ func (h *heard) verdict(t *terminal, src *venue.Source, w app.Wanted) error {
 		return nil
 	}
 	fmt.Fprintf(t.stdout, "Nothing came. The last that was heard: %s\n", h.last)
-	if cal, ok := src.Info().Calendars[s.Instrument.Key()].(market.Sessions); ok {
+	if cal, ok := src.Info().Calendars[s.Instrument.Key()].(market.Sessions); ok && !h.unreached {
 		if open, _, trades := cal.Session(market.TimeOf(time.Now())); !trades {
 			fmt.Fprintf(t.stdout, "%s does not trade now; its next session begins at %s.\n", w.Symbol, open)
 			return nil
