@@ -67,30 +67,58 @@ func (p *pipeline) flushRejects(ctx context.Context) error {
 	return nil
 }
 
-// flushBars commits the bars of the batch in one call. It reports whether there
-// were any.
+// flushBars commits the bars of the batch, in one call unless splits and dividends came
+// between them. It reports whether there were any.
 func (p *pipeline) flushBars(ctx context.Context) (bool, error) {
-	if len(p.recs) == 0 {
-		return false, nil
+	bars := len(p.recs) > 0
+	done := 0
+	for i := range p.told {
+		t := &p.told[i]
+		if err := p.commit(ctx, done, t.bars); err != nil {
+			return false, err
+		}
+		done = t.bars
+		if err := p.keep(ctx, t); err != nil {
+			return false, err
+		}
 	}
-	err := p.retry(ctx, fmt.Sprintf("storing %d bars", len(p.recs)), func(ctx context.Context) error {
-		_, last, err := p.cfg.Store.CommitBars(ctx, p.recs)
+	if err := p.commit(ctx, done, len(p.recs)); err != nil {
+		return false, err
+	}
+	for i, s := range p.of {
+		if i == 0 || s != p.of[i-1] {
+			p.settle(s)
+		}
+	}
+	clear(p.of)
+	clear(p.told)
+	p.recs, p.of, p.told = p.recs[:0], p.of[:0], p.told[:0]
+	return bars, nil
+}
+
+// commit commits the bars from..to-1 of the batch and tells the bus.
+func (p *pipeline) commit(ctx context.Context, from, to int) error {
+	recs := p.recs[from:to]
+	if len(recs) == 0 {
+		return nil
+	}
+	err := p.retry(ctx, fmt.Sprintf("storing %d bars", len(recs)), func(ctx context.Context) error {
+		_, last, err := p.cfg.Store.CommitBars(ctx, recs)
 		if err == nil {
 			p.lastEvent = max(p.lastEvent, last)
 		}
 		return err
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
-	key := p.recs[0].Series
+	key := recs[0].Series
 	var closed, revised uint64
-	for i := range p.recs {
-		s := p.of[i]
+	for i, s := range p.of[from:to] {
 		if s.id != key {
 			key = ""
 		}
-		if p.recs[i].Revision > 0 {
+		if recs[i].Revision > 0 {
 			revised++
 			s.revised.Inc()
 		} else {
@@ -102,15 +130,8 @@ func (p *pipeline) flushBars(ctx context.Context) (bool, error) {
 		h.Bars += closed
 		h.Revised += revised
 	})
-	for i, s := range p.of {
-		if i == 0 || s != p.of[i-1] {
-			p.settle(s)
-		}
-	}
-	clear(p.of)
-	p.recs, p.of = p.recs[:0], p.of[:0]
 	p.notify("bar", string(key))
-	return true, nil
+	return nil
 }
 
 // settle notes that all bars of s are committed.

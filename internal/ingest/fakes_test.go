@@ -25,6 +25,7 @@ type memory struct {
 	bars    map[market.SeriesID][]market.Bar // newest revisions by start
 	log     []store.BarRecord
 	rejects []feed.Reject
+	actions []store.ActionRecord // of one instrument
 	commits int
 	// fail, when not nil, is asked before each call; what it returns is the result.
 	fail func(op string) error
@@ -124,6 +125,18 @@ func (s *memory) Quarantine(ctx context.Context, _ time.Time, r []feed.Reject) e
 	}
 	s.rejects = append(s.rejects, r...)
 	return nil
+}
+
+func (s *memory) PutActions(ctx context.Context, instrument string, at market.Time, actions ...market.Action) (kept int, err error) {
+	defer s.mu.Unlock()
+	if err := s.enter(ctx, "actions"); err != nil {
+		return 0, err
+	}
+	for _, a := range store.NewActions(s.actions, actions) {
+		kept++
+		s.actions = append(s.actions, store.ActionRecord{Num: uint64(len(s.actions) + 1), Instrument: instrument, Action: a, At: at, After: uint64(len(s.log))})
+	}
+	return kept, nil
 }
 
 func (s *memory) Quarantined(context.Context, uint64, int) ([]store.QuarantineRecord, error) {

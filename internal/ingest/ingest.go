@@ -13,6 +13,8 @@
 //     it takes and meanwhile takes nothing more from the source.
 //   - One bar, one identity. A bar is known by its start. The same values again are
 //     skipped; other values become the next revision.
+//   - Splits and dividends that a source tells of are stored where they came: before the
+//     bars that come after them.
 //   - Holes are told apart. Where nobody traded a bar is absent. Where Foretick or
 //     its feed was down the next bar carries AfterGap.
 //
@@ -43,6 +45,8 @@ type Store interface {
 	store.BarWriter
 	store.BarReader
 	store.QuarantineStore
+	// PutActions is store.ActionStore's.
+	PutActions(ctx context.Context, instrument string, at market.Time, actions ...market.Action) (kept int, err error)
 	Epoch() string
 }
 

@@ -22,6 +22,7 @@ type metrics struct {
 	retries    *prometheus.CounterVec
 	healed     *prometheus.CounterVec
 	lost       *prometheus.CounterVec
+	actions    *prometheus.CounterVec
 	offset     *prometheus.GaugeVec
 	headroom   *prometheus.GaugeVec
 }
@@ -42,12 +43,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "When the last message came, in Unix time by the wall clock."}, []string{"source"}),
 		healed:   counter("foretick_feed_gaps_healed_total", "Stretches of missed trades that were repaired over REST."),
 		lost:     counter("foretick_feed_gaps_lost_total", "Stretches of data that the venue no longer has."),
+		actions:  counter("foretick_feed_actions_total", "Splits and dividends that the source told of and that were new."),
 		offset:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_clock_offset_seconds", Help: "How far the venue's clock is ahead of this machine's, less the time that messages take."}, []string{"source"}),
 		headroom: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_rate_headroom_ratio", Help: "Share of the REST host's rate limit that is left."}, []string{"source"}),
 		retries:  counter("foretick_ingest_store_retries_total", "Times that storing was tried again because the store failed."),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.bars, m.ticks, m.late, m.rejected, m.gaps, m.gapSeconds, m.reconnects, m.lastFrame, m.retries, m.healed, m.lost, m.offset, m.headroom} {
+	for _, c := range []prometheus.Collector{m.bars, m.ticks, m.late, m.rejected, m.gaps, m.gapSeconds, m.reconnects, m.lastFrame, m.retries, m.healed, m.lost, m.actions, m.offset, m.headroom} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -55,8 +57,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 // sourceMetrics are the metrics of one source, looked up once.
 type sourceMetrics struct {
-	ticks, late, rejected, gaps, gapSeconds, reconnects, retries, healed, lost prometheus.Counter
-	lastFrame, offset, headroom                                                prometheus.Gauge
+	ticks, late, rejected, gaps, gapSeconds, reconnects, retries, healed, lost, actions prometheus.Counter
+	lastFrame, offset, headroom                                                         prometheus.Gauge
 }
 
 // connected counts what is new about the connection since was, which may be nil.
@@ -80,7 +82,7 @@ func (m *metrics) source(name string) sourceMetrics {
 		ticks: m.ticks.WithLabelValues(name), late: m.late.WithLabelValues(name), rejected: m.rejected.WithLabelValues(name),
 		gaps: m.gaps.WithLabelValues(name), gapSeconds: m.gapSeconds.WithLabelValues(name),
 		reconnects: m.reconnects.WithLabelValues(name), retries: m.retries.WithLabelValues(name),
-		lastFrame: m.lastFrame.WithLabelValues(name), healed: m.healed.WithLabelValues(name), lost: m.lost.WithLabelValues(name),
+		lastFrame: m.lastFrame.WithLabelValues(name), healed: m.healed.WithLabelValues(name), lost: m.lost.WithLabelValues(name), actions: m.actions.WithLabelValues(name),
 		offset: m.offset.WithLabelValues(name), headroom: m.headroom.WithLabelValues(name),
 	}
 }

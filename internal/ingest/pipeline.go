@@ -47,6 +47,7 @@ type pipeline struct {
 	// The batch that is not committed yet.
 	recs     []store.BarRecord
 	of       []*series // of each of recs
+	told     []told
 	rejects  []feed.Reject
 	ticks    int
 	changed  bool   // the source's state is new
@@ -169,7 +170,7 @@ func (p *pipeline) loop(ctx, hard context.Context) error {
 // drain takes what waits in the channel, up to a batch. It returns false when the
 // channel is closed and empty.
 func (p *pipeline) drain(ctx context.Context) bool {
-	for len(p.recs) < batchBars && p.ticks < batchTicks {
+	for len(p.recs) < batchBars && p.ticks < batchTicks && len(p.told) < batchBars {
 		select {
 		case m, ok := <-p.in:
 			if !ok {
@@ -220,6 +221,9 @@ func (p *pipeline) take(ctx context.Context, m *feed.Message) {
 			r.Instrument = m.Instrument
 		}
 		p.reject(r)
+	}
+	if len(m.Actions) > 0 {
+		p.takeActions(m)
 	}
 	if data {
 		p.takeData(ctx, m, market.TimeOf(now))
