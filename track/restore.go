@@ -23,9 +23,6 @@ type Past struct {
 	// all).
 	Snapshot []byte
 	Bars     []market.Bar
-	// Splits are those announced that were known when the newest of Bars was consumed.
-	// Without a snapshot they tell where Bars have breaks.
-	Splits []market.Action
 	// Since is what was consumed after the snapshot, in the order of the log.
 	Since []Input
 	// Head and Inputs are the end of the chain and the digest of all bars consumed,
@@ -50,7 +47,7 @@ func (t *Track) Restore(ctx context.Context, p Past) error {
 		bars := t.bars
 		t.bars = nil
 		for _, b := range bars {
-			in := Input{Bar: b, Backfill: true, Splits: p.Splits}
+			in := Input{Bar: b, Backfill: true}
 			t.learn(in, t.split(&in))
 		}
 	}

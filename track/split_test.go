@@ -221,7 +221,7 @@ func TestRestoreAcrossSplits(t *testing.T) {
 		if n%9 == 4 {
 			// Without a snapshot the breaks are found again.
 			d := newTrack(t, cfg)
-			if err := d.Restore(ctx, track.Past{Bars: seen, Splits: i.Splits, Head: a.Head(), Inputs: a.Inputs(), Entries: p.Entries}); err != nil {
+			if err := d.Restore(ctx, track.Past{Since: in[:n+1], Head: a.Head(), Inputs: a.Inputs(), Entries: p.Entries}); err != nil {
 				t.Fatal(err)
 			}
 			if r := step(d, in[n+1]); len(r.Forecasts) != 20 {
