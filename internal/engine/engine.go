@@ -36,6 +36,8 @@ type Store interface {
 	store.LedgerReader
 	store.StepWriter
 	store.DocumentStore
+	// ActionLog is store.ActionStore's.
+	ActionLog(ctx context.Context, after uint64, limit int) ([]store.ActionRecord, error)
 	Epoch() string
 }
 
@@ -80,12 +82,14 @@ type Engine struct {
 
 	tracks map[market.SeriesID]*follower // owned by Run
 	known  []store.SeriesRecord          // by ID; owned by Run
+	splits splits
 }
 
 // follower is a track with its metrics.
 type follower struct {
 	*track.Track
 	metrics  *seriesMetrics
+	inputs   inputs
 	live     bool
 	consumed uint64 // event number of the last bar
 	unsaved  int    // bars since the last snapshot
@@ -103,7 +107,8 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	return &Engine{cfg: cfg, metrics: m, moved: make(chan struct{}), tracks: map[market.SeriesID]*follower{}}, nil
+	return &Engine{cfg: cfg, metrics: m, moved: make(chan struct{}), tracks: map[market.SeriesID]*follower{},
+		splits: splits{records: map[string][]store.ActionRecord{}}}, nil
 }
 
 // Run restores the tracks of all series in the store, steps the bars that were
@@ -241,17 +246,20 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	if err != nil || len(recs) == 0 {
 		return false, err
 	}
+	if err := e.readSplits(ctx); err != nil {
+		return false, err
+	}
 	work, err := e.group(ctx, recs)
 	if err != nil {
 		return false, err
 	}
-	steps := make([]store.Step, len(work))
+	steps, warnings := make([]store.Step, len(work)), make([][]store.Warning, len(work))
 	started := e.cfg.Now()
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, w := range work {
 		g.Go(func() (err error) {
-			steps[i], err = e.step(ctx, w)
+			steps[i], warnings[i], err = e.step(ctx, w)
 			return err
 		})
 	}
@@ -260,6 +268,13 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	e.metrics.stepSeconds.Observe(e.cfg.Now().Sub(started).Seconds())
+	// Warnings first: after a crash between the two they are made again, and kept once.
+	if all := slices.Concat(warnings...); len(all) > 0 {
+		if err := store.PutWarnings(ctx, e.cfg.Store, all...); err != nil {
+			e.tracks = map[market.SeriesID]*follower{}
+			return false, fmt.Errorf("engine: keep data warnings: %w", err)
+		}
+	}
 	last, err := e.cfg.Store.CommitStep(ctx, steps...)
 	if err != nil {
 		e.tracks = map[market.SeriesID]*follower{}
@@ -310,14 +325,18 @@ func (e *Engine) group(ctx context.Context, recs []store.BarRecord) ([]task, err
 }
 
 // step takes a track through its bars.
-func (e *Engine) step(ctx context.Context, w task) (store.Step, error) {
-	s := store.Step{Series: w.track.ID()}
-	for _, rec := range w.recs {
-		r, err := w.track.Advance(ctx, track.Input{Bar: rec.Bar, Backfill: rec.Backfill, AfterGap: rec.AfterGap}, market.TimeOf(e.cfg.Now()))
+func (e *Engine) step(ctx context.Context, w task) (s store.Step, warnings []store.Warning, err error) {
+	s.Series = w.track.ID()
+	for i := range w.recs {
+		rec := &w.recs[i]
+		r, err := w.track.Advance(ctx, w.track.inputs.of(rec), market.TimeOf(e.cfg.Now()))
 		if err != nil {
-			return s, fmt.Errorf("engine: %s at %s: %w", s.Series, rec.Start, err)
+			return s, warnings, fmt.Errorf("engine: %s at %s: %w", s.Series, rec.Start, err)
 		}
 		w.track.metrics.count(&r)
+		if r.Break != nil {
+			warnings = append(warnings, e.warn(s.Series, r.Break))
+		}
 		s.Entries = append(s.Entries, r.Entries...)
 		s.Scores = append(s.Scores, r.Scores...)
 		s.Cursor.BarSeq = rec.Seq
@@ -325,7 +344,7 @@ func (e *Engine) step(ctx context.Context, w task) (store.Step, error) {
 		w.track.unsaved++
 	}
 	s.Cursor.Inputs = w.track.Inputs()
-	return s, nil
+	return s, warnings, nil
 }
 
 // committed observes how long live forecasts took from the end of their last bar.

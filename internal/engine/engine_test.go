@@ -195,6 +195,16 @@ func want(t *testing.T, s market.Series, k, bars int) ledger.Head {
 	return tr.Head()
 }
 
+// digest is that of the bars of a series.
+func digest(k, bars int) (h ledger.Hash) {
+	for i := range bars {
+		start := market.Time(1_700_000_000+i) * 1_000_000
+		p := 100 + float64((i*(7+k))%13)
+		h = ledger.DigestBar(h, &market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p})
+	}
+	return h
+}
+
 func TestStepsEveryBarOnce(t *testing.T) {
 	r := newRig(t)
 	r.feed(0, 60, true)
@@ -218,8 +228,14 @@ func TestRestartGoesOn(t *testing.T) {
 		r.stop()
 		r.start()
 	}
-	if got, want := r.head(a), want(t, a, 0, 90); got != want {
-		t.Errorf("head %v, want %v", got, want)
+	for k, s := range []market.Series{a, b} {
+		if got, want := r.head(s), want(t, s, k, 90); got != want {
+			t.Errorf("%s: head %v, want %v", s.ID(), got, want)
+		}
+		// Nor has a bar been taken twice.
+		if _, c, err := r.store.Head(t.Context(), s.ID()); err != nil || c.Inputs != digest(k, 90) {
+			t.Errorf("%s: digest %v of the bars, %v; want %v", s.ID(), c.Inputs, err, digest(k, 90))
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type metrics struct {
 	scaled      *prometheus.CounterVec
 	crps        *prometheus.CounterVec
 	height      *prometheus.GaugeVec
+	splits      *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -42,9 +43,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Sum of CRPS in units of 100 x log return."}, []string{"series", "model"}),
 		height: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_ledger_height",
 			Help: "Number of the newest ledger entry."}, []string{"series"}),
+		splits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foretick_splits_total",
+			Help: "Bars before which a share was split: announced, or suspected from the price alone, which is a data warning."}, []string{"series", "kind"}),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.forecasts, m.latency, m.stepSeconds, m.scores, m.hits, m.scaled, m.crps, m.height} {
+	for _, c := range []prometheus.Collector{m.forecasts, m.latency, m.stepSeconds, m.scores, m.hits, m.scaled, m.crps, m.height, m.splits} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -57,6 +60,8 @@ type seriesMetrics struct {
 	models map[string]*modelMetrics
 	racing []*modelMetrics
 	height prometheus.Gauge
+	// Splits that were announced, and that were not.
+	announced, suspected prometheus.Counter
 }
 
 type modelMetrics struct {
@@ -65,7 +70,8 @@ type modelMetrics struct {
 }
 
 func (m *metrics) series(id market.SeriesID, models []forecast.Forecaster) *seriesMetrics {
-	s := &seriesMetrics{id: string(id), all: m, models: map[string]*modelMetrics{}, height: m.height.WithLabelValues(string(id))}
+	s := &seriesMetrics{id: string(id), all: m, models: map[string]*modelMetrics{}, height: m.height.WithLabelValues(string(id)),
+		announced: m.splits.WithLabelValues(string(id), "announced"), suspected: m.splits.WithLabelValues(string(id), "suspected")}
 	for _, model := range models {
 		s.racing = append(s.racing, s.of(model.Name()))
 	}
@@ -107,6 +113,13 @@ func (s *seriesMetrics) count(r *track.Result) {
 		for _, m := range s.racing {
 			m.missed.Add(float64(r.Missed))
 		}
+	}
+	switch {
+	case r.Break == nil:
+	case r.Break.Announced:
+		s.announced.Inc()
+	default:
+		s.suspected.Inc()
 	}
 	for i := range r.Scores {
 		s.of(r.Scores[i].Model).score(&r.Scores[i])

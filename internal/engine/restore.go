@@ -29,6 +29,9 @@ func (e *Engine) restoreAll(ctx context.Context) error {
 		return fmt.Errorf("engine: list series: %w", err)
 	}
 	e.known = all
+	if err := e.readSplits(ctx); err != nil {
+		return err
+	}
 	pos := ^uint64(0)
 	for _, s := range all {
 		t, err := e.track(ctx, s.ID())
@@ -48,7 +51,7 @@ func (e *Engine) restoreAll(ctx context.Context) error {
 // memory, with the place in the log up to which it had consumed.
 func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 	if t := e.tracks[id]; t != nil {
-		return task{track: t}, nil
+		return task{track: t, after: t.consumed}, nil
 	}
 	record, err := e.record(ctx, id)
 	if err != nil {
@@ -66,8 +69,9 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 	if err != nil {
 		return task{}, &restoreError{err}
 	}
+	splits := inputs{splits: &e.splits, instrument: record.Instrument.Key()}
 	if cursor.BarSeq > 0 {
-		err := e.restore(ctx, t, head, cursor)
+		err := e.restore(ctx, t, &splits, head, cursor)
 		if errors.Is(err, errStale) {
 			return e.track(ctx, id) // there is no snapshot now
 		}
@@ -75,7 +79,7 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 			return task{}, err
 		}
 	}
-	f := &follower{Track: t, metrics: e.metrics.series(id, models), live: record.Mode == ledger.Live, consumed: cursor.BarSeq}
+	f := &follower{Track: t, metrics: e.metrics.series(id, models), inputs: splits, live: record.Mode == ledger.Live, consumed: cursor.BarSeq}
 	e.tracks[id] = f
 	return task{track: f, after: cursor.BarSeq}, nil
 }
@@ -99,7 +103,7 @@ func (e *Engine) record(ctx context.Context, id market.SeriesID) (store.SeriesRe
 
 // restore takes a track back to the cursor: its models to the last snapshot, and from
 // there through the log.
-func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, cursor store.Cursor) error {
+func (e *Engine) restore(ctx context.Context, t *track.Track, splits *inputs, head ledger.Head, cursor store.Cursor) error {
 	id := t.ID()
 	past := track.Past{Head: head, Inputs: cursor.Inputs}
 	after, err := e.snapshot(ctx, id, &past)
@@ -110,7 +114,7 @@ func (e *Engine) restore(ctx context.Context, t *track.Track, head ledger.Head, 
 		past.Bars, err = e.consumed(ctx, id, after, t.RestoreBars())
 	}
 	if err == nil {
-		past.Since, err = e.since(ctx, id, after, cursor.BarSeq)
+		past.Since, err = e.since(ctx, id, splits, after, cursor.BarSeq)
 	}
 	if err != nil {
 		return fmt.Errorf("engine: bars of %s: %w", id, err)
@@ -164,17 +168,17 @@ func (e *Engine) snapshot(ctx context.Context, id market.SeriesID, past *track.P
 const relearnBars = 4096
 
 // since reads what was logged after event after up to event last.
-func (e *Engine) since(ctx context.Context, id market.SeriesID, after, last uint64) (list []track.Input, err error) {
+func (e *Engine) since(ctx context.Context, id market.SeriesID, splits *inputs, after, last uint64) (list []track.Input, err error) {
 	for after < last {
 		recs, err := e.cfg.Store.BarLog(ctx, id, after, batchBars)
 		if err != nil || len(recs) == 0 {
 			return list, err
 		}
-		for _, r := range recs {
-			if after = r.Seq; after > last {
+		for i := range recs {
+			if after = recs[i].Seq; after > last {
 				break
 			}
-			list = append(list, track.Input{Bar: r.Bar, Backfill: r.Backfill, AfterGap: r.AfterGap})
+			list = append(list, splits.of(&recs[i]))
 		}
 		if len(list) > 2*relearnBars {
 			list = list[:copy(list, list[len(list)-relearnBars:])]
