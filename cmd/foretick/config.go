@@ -75,3 +75,13 @@ func (y *yamlFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 		return strings.TrimSpace(fmt.Sprint(v)), nil
 	}
 }
+
+// dropEmpty unsets what is set to nothing. Containers hand on settings that nobody made as
+// empty variables; they mean the default, not an empty value.
+func dropEmpty(environ []string) {
+	for _, e := range environ {
+		if k, v, _ := strings.Cut(e, "="); v == "" && (strings.HasPrefix(k, "FORETICK_") || k == "PORT") {
+			os.Unsetenv(k)
+		}
+	}
+}

@@ -49,6 +49,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills
+	dropEmpty(os.Environ())
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

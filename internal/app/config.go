@@ -31,7 +31,7 @@ type Config struct {
 	Sim  string `default:"realistic" enum:"realistic,classic" help:"Simulated market: realistic, or classic, the random walk of the original demo."`
 	Seed uint64 `default:"1" help:"Seed of the simulated market. The same seed gives the same prices."`
 
-	Instrument []string `sep:"none" help:"What to follow, several times for several: VENUE:SYMBOL@INTERVAL of a real venue, such as kraken:BTC/USD@1m (foretick feeds list shows the venues); or the symbols of the simulated market (default AMZN), or of each replayed file in order."`
+	Instrument []string `help:"What to follow, several times for several, or comma separated: VENUE:SYMBOL@INTERVAL of a real venue, such as kraken:BTC/USD@1m (foretick feeds list shows the venues); or the symbols of the simulated market (default AMZN), or of each replayed file in order."`
 	LiveConfig
 	Interval string   `default:"" help:"Length of a bar (1s, 1m, 1h, 1d ...). Default: 1s simulated; 1m of a venue; of a file, what its times show, 1m for ticks."`
 	Rollup   []string `default:"1m,5m" help:"Coarser bars that are built, forecast and judged as well; those not coarser than the bars themselves are left out. none switches them off."`
