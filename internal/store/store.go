@@ -31,6 +31,9 @@ var (
 	ErrLocked = errors.New("store: in use by another process")
 	// ErrCorrupt says that stored data is damaged.
 	ErrCorrupt = errors.New("store: damaged")
+	// ErrTooEarly says that what was known at a time cannot be told: it lies before
+	// the first of which the store knows when it was committed.
+	ErrTooEarly = errors.New("store: before the first time that is known")
 )
 
 // Store is everything together; consumers ask for the roles that they need.
@@ -43,6 +46,7 @@ type Store interface {
 	ScoreReader
 	QuarantineStore
 	EventReader
+	Clock
 	DocumentStore
 	ActionStore
 	// Ping reports whether the store can be written to now.
@@ -98,7 +102,8 @@ type BarRecord struct {
 // BarReader reads bars.
 type BarReader interface {
 	// Bars returns the latest revision of each bar in r, ordered by start:
-	// ascending, or descending when r.Newest. An unknown series has none.
+	// ascending, or descending when r.Newest. With r.AsOf it is the latest of then.
+	// An unknown series has none.
 	Bars(ctx context.Context, id market.SeriesID, r Range) ([]market.Bar, error)
 	// BarLog returns log records of the series (of all series when id is empty) with
 	// Seq > after, in commit order, revisions included: at least one if there is
@@ -109,10 +114,14 @@ type BarReader interface {
 // Range selects by time: From <= t < To. Zero From means from the beginning, zero
 // To to the end. Limit 0 means 1,000. With Newest the newest Limit rows are
 // returned, newest first.
+//
+// AsOf is the number of an event: the answer is what it was when that event had been
+// committed, and nothing after it. 0 means now. [Clock] turns a time into a number.
 type Range struct {
 	From, To market.Time
 	Limit    int
 	Newest   bool
+	AsOf     uint64
 }
 
 // StepWriter appends what a track did.
@@ -157,7 +166,7 @@ type EntryQuery struct {
 	Kinds    []ledger.Kind // none: every kind
 	// Times selects by the subject's time: the cutoff of an Issue, the start of
 	// the bar of an Outcome, At for the others.
-	Times Range // Limit and Newest of Times apply to the whole query
+	Times Range // Limit, Newest and AsOf of Times apply to the whole query
 }
 
 // ScoreReader reads scores.
@@ -206,6 +215,16 @@ type EventReader interface {
 	FirstEvent(ctx context.Context) (uint64, error)
 	// Epoch identifies this store: event numbers of two epochs do not compare.
 	Epoch() string
+}
+
+// Clock knows when events were committed, by the clock of the machine that did. Each
+// commit has a time of its own, later than that of the commit before: where the clock
+// stood still or was set back, a microsecond later.
+type Clock interface {
+	// SeqAt is the number of the last event that was committed at or before at; it is
+	// never 0. The error wraps ErrTooEarly, and says from which time on it is known,
+	// when there is none or the store did not keep the time then.
+	SeqAt(ctx context.Context, at market.Time) (uint64, error)
 }
 
 // Event is one committed fact.

@@ -164,6 +164,16 @@ func bounds(r store.Range) (from, to int64, limit int) {
 	return from, to, limit
 }
 
+const (
+	barsWhere = " WHERE series = (SELECT id FROM series WHERE key = $1) AND start >= $2 AND start < $3"
+	sqlBars   = sqlPlainBar + " FROM bar" + barsWhere
+	// $5 is the event as of which is asked. The newest revision of a bar is in bar; where that
+	// one came later, the one of then is in bar_revision, if there is one.
+	sqlBarsAsOf = sqlPlainBar + " FROM bar" + barsWhere + " AND seq <= $5 UNION ALL " + sqlPlainBar + " FROM bar_revision r" + barsWhere +
+		" AND seq = (SELECT max(seq) FROM bar_revision WHERE series = r.series AND start = r.start AND seq <= $5)" +
+		" AND NOT EXISTS (SELECT FROM bar WHERE series = r.series AND start = r.start AND seq <= $5)"
+)
+
 // Bars returns the latest revision of each bar in r.
 func (s *Store) Bars(ctx context.Context, key market.SeriesID, r store.Range) (bars []market.Bar, err error) {
 	from, to, limit := bounds(r)
@@ -175,7 +185,11 @@ func (s *Store) Bars(ctx context.Context, key market.SeriesID, r store.Range) (b
 		return nil, ctx.Err()
 	}
 	err = s.read(ctx, "read bars of "+string(key), func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, sqlPlainBar+" FROM bar WHERE series = (SELECT id FROM series WHERE key = $1) AND start >= $2 AND start < $3 ORDER BY start "+order+" LIMIT $4", string(key), from, to, limit)
+		query, args := sqlBars, []any{string(key), from, to, limit}
+		if r.AsOf != 0 {
+			query, args = sqlBarsAsOf, append(args, int64(min(r.AsOf, math.MaxInt64)))
+		}
+		rows, err := tx.Query(ctx, query+" ORDER BY start "+order+" LIMIT $4", args...)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -14,6 +15,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
 )
 
 //go:embed migrations/*.sql
@@ -21,7 +23,7 @@ var migrations embed.FS
 
 // migrate brings the schema up to date, under a lock: of several processes that start at once
 // one does it and the others wait. A schema that is newer than this program is refused.
-func migrate(ctx context.Context, cfg *pgx.ConnConfig) (err error) {
+func migrate(ctx context.Context, cfg *pgx.ConnConfig, now func() time.Time) (err error) {
 	db := stdlib.OpenDB(*cfg)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	files, err := fs.Sub(migrations, "migrations")
@@ -48,5 +50,9 @@ func migrate(ctx context.Context, cfg *pgx.ConnConfig) (err error) {
 		return err
 	}
 	_, err = db.ExecContext(ctx, "INSERT INTO meta (id, epoch) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", rand.Text())
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, sqlBeginClock, int64(market.TimeOf(now())))
 	return err
 }

@@ -33,6 +33,8 @@ type Options struct {
 	Readers int
 	// ReadOnly opens the store for reading, beside a process that writes to it.
 	ReadOnly bool
+	// Now is the clock by which commits are noted; nil means the machine's.
+	Now func() time.Time
 }
 
 // Store is a store.Store on PostgreSQL. It may be used from several goroutines at once.
@@ -67,19 +69,22 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if opt.Readers < 1 {
 		opt.Readers = 8
 	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
 	cfg.MaxConns = int32(opt.Readers)
 	cfg.ConnConfig.ConnectTimeout = openLimit
 	cfg.ConnConfig.RuntimeParams["application_name"] = "foretick"
 	s := &Store{name: nameOf(cfg.ConnConfig), readOnly: opt.ReadOnly, requests: make(chan *request, maxGroup), stopped: make(chan struct{})}
 	if !opt.ReadOnly {
-		if err := migrate(ctx, cfg.ConnConfig.Copy()); err != nil {
+		if err := migrate(ctx, cfg.ConnConfig.Copy(), opt.Now); err != nil {
 			return nil, s.wrap("bring the schema up to date", err)
 		}
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, s.wrap("connect", err)
 	}
-	if err := s.open(ctx, cfg.ConnConfig); err != nil {
+	if err := s.open(ctx, cfg.ConnConfig, opt.Now); err != nil {
 		s.pool.Close()
 		return nil, s.wrap("open", err)
 	}
@@ -95,7 +100,7 @@ func nameOf(c *pgx.ConnConfig) string {
 	return u.String()
 }
 
-func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig) error {
+func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig, now func() time.Time) error {
 	owner := rand.Text()
 	if s.readOnly {
 		close(s.stopped)
@@ -103,7 +108,7 @@ func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig) error {
 	}
 	running, halt := context.WithCancel(context.WithoutCancel(ctx))
 	s.halt = halt
-	s.w = &writer{cfg: cfg.Copy(), owner: owner}
+	s.w = &writer{cfg: cfg.Copy(), owner: owner, now: now}
 	if err := s.w.connect(ctx, true); err != nil {
 		halt()
 		return err

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"testing"
+	"time"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/postgres/pgtest"
@@ -12,7 +13,12 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func open(t testing.TB) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), pgtest.Open(t), Options{})
+	return openAt(t, nil)
+}
+
+func openAt(t testing.TB, now func() time.Time) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), pgtest.Open(t), Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,5 +31,5 @@ func open(t testing.TB) *Store {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Exercise(t, func(t *testing.T) store.Store { return open(t) })
+	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -168,6 +169,15 @@ func (s *Store) Entries(ctx context.Context, key market.SeriesID, q store.EntryQ
 		kinds[i] = int16(k)
 	}
 	err = s.read(ctx, "read the ledger of "+string(key), func(tx pgx.Tx) error {
+		if q.Times.AsOf != 0 { // the order of entries is that of their events
+			var then int64
+			err := tx.QueryRow(ctx, "SELECT num FROM ledger WHERE series = (SELECT id FROM series WHERE key = $1) AND seq <= $2 ORDER BY seq DESC LIMIT 1",
+				string(key), int64(min(q.Times.AsOf, math.MaxInt64))).Scan(&then)
+			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+			end = min(end, then+1)
+		}
 		rows, err := tx.Query(ctx, "SELECT num, kind, hash, body FROM ledger WHERE series = (SELECT id FROM series WHERE key = $1) AND num >= $2 AND num < $3 AND time >= $4 AND time < $5 AND (cardinality($6::smallint[]) = 0 OR kind = ANY($6)) ORDER BY num "+order+" LIMIT $7",
 			string(key), first, end, from, to, kinds, limit)
 		if err != nil {

@@ -101,6 +101,7 @@ func (s *Store) writeLoop(ctx context.Context) {
 type writer struct {
 	cfg   *pgx.ConnConfig
 	owner string
+	now   func() time.Time
 	conn  *pgx.Conn // nil: lost
 	tx    pgx.Tx
 	wrote bool // the request that runs has changed something
@@ -232,7 +233,8 @@ func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, e
 		}
 	}()
 	var stored uint64
-	err = w.tx.QueryRow(ctx, "SELECT last_event FROM meta WHERE id = 1 AND owner = $1 FOR UPDATE", w.owner).Scan(&stored)
+	var before market.Time
+	err = w.tx.QueryRow(ctx, sqlLast, w.owner).Scan(&stored, (*int64)(&before))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errs, fmt.Errorf("%w: another Foretick has taken over this database", store.ErrLocked)
 	}
@@ -249,14 +251,15 @@ func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, e
 			return errs, errs[i]
 		}
 	}
-	if err := w.flush(ctx, stored); err != nil {
+	if err := w.flush(ctx, stored, before); err != nil {
 		return errs, err
 	}
 	return errs, w.tx.Commit(ctx)
 }
 
-// flush puts in what the transaction has gathered.
-func (w *writer) flush(ctx context.Context, stored uint64) error {
+// flush puts in what the transaction has gathered after event stored; the commit before it
+// was at before.
+func (w *writer) flush(ctx context.Context, stored uint64, before market.Time) error {
 	defer w.drop()
 	for _, c := range []struct {
 		table   string
@@ -283,6 +286,7 @@ func (w *writer) flush(ctx context.Context, stored uint64) error {
 	}
 	if w.lastEvent != stored {
 		b.Queue("UPDATE meta SET last_event = $1 WHERE id = 1", int64(w.lastEvent))
+		b.Queue("INSERT INTO clock (at, seq) VALUES ($1, $2)", int64(max(market.TimeOf(w.now()), before+1)), int64(w.lastEvent))
 	}
 	if b.Len() == 0 {
 		return nil

@@ -198,16 +198,25 @@ func (s *Store) Bars(ctx context.Context, key market.SeriesID, r store.Range) (b
 		if err != nil || id == 0 {
 			return err
 		}
-		query := sqlBars
-		if r.Newest {
-			query = sqlBarsNew
-		}
 		from, to, limit := bounds(r)
 		bars = make([]market.Bar, 0, min(limit, 5000))
-		return each(conn, query, func(r *sqlite.Stmt) bool {
-			bars = append(bars, scanPlainBar(r))
-			return true
-		}, id, from, to, limit)
+		add := func(r *sqlite.Stmt) bool { bars = append(bars, scanPlainBar(r)); return true }
+		switch {
+		case r.AsOf == 0 && r.Newest:
+			return each(conn, sqlBarsNew, add, id, from, to, limit)
+		case r.AsOf == 0:
+			return each(conn, sqlBars, add, id, from, to, limit)
+		}
+		asOf := min(r.AsOf, math.MaxInt64)
+		then, err := newestThen(conn, id, asOf)
+		if err != nil {
+			return err
+		}
+		query := sqlBarsAsOf
+		if r.Newest {
+			query = sqlBarsAsOfNew
+		}
+		return each(conn, query, add, id, from, min(to, then), limit, int64(asOf))
 	})
 	return bars, err
 }

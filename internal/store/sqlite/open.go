@@ -43,6 +43,8 @@ type Options struct {
 	// MaxBytes bounds the size of the database file; a write that would exceed it
 	// fails with ErrFull. 0 means no bound but the disk's.
 	MaxBytes int64
+	// Now is the clock by which commits are noted; nil means the machine's.
+	Now func() time.Time
 }
 
 // Store is a store.Store on SQLite. It may be used from several goroutines at once.
@@ -145,7 +147,10 @@ func (s *Store) open(ctx context.Context, opt Options) (err error) {
 			return err
 		}
 	}
-	s.w = &writer{conn: conn, maxLog: maxLog}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	s.w = &writer{conn: conn, now: opt.Now, maxLog: maxLog}
 	if s.epoch, err = s.w.load(); err != nil {
 		return err
 	}

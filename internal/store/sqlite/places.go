@@ -87,7 +87,7 @@ func (c *chain) addBar(conn *conn, p place) error {
 	if (c.bars+uint64(c.series))%perRow != 0 {
 		return nil
 	}
-	err := exec(conn, sqlAddBarPlace, c.series, int64(p.seq), c.barTail.body)
+	err := exec(conn, sqlAddBarPlace, c.series, int64(p.seq), c.barTail.body, c.newestBar)
 	c.barTail.reset()
 	return err
 }
@@ -107,14 +107,25 @@ func (c *chain) addEntry(conn *conn, p place) error {
 // eachBarPlace calls f for the bars of a series with numbers > after, in order,
 // until it returns false.
 func eachBarPlace(conn *conn, series int64, after uint64, f func(place) (bool, error)) error {
-	more := true
-	var list []place
-	visit := func(body []byte) (err error) {
-		list, err = readPlaces(list[:0], body)
+	return eachBarPlaces(conn, series, after, func(list []place) (more bool, err error) {
+		more = true
 		for i := 0; i < len(list) && more && err == nil; i++ {
 			if list[i].seq > after {
 				more, err = f(list[i])
 			}
+		}
+		return more, err
+	})
+}
+
+// eachBarPlaces calls f for each row of places, from the first that holds a number >
+// after and with the newest places last, until it returns false.
+func eachBarPlaces(conn *conn, series int64, after uint64, f func([]place) (bool, error)) error {
+	more := true
+	var list []place
+	visit := func(body []byte) (err error) {
+		if list, err = readPlaces(list[:0], body); err == nil {
+			more, err = f(list)
 		}
 		return err
 	}
@@ -181,6 +192,15 @@ func eachEntryPlace(conn *conn, series int64, q store.EntryQuery, f func(num uin
 	c, err := readChain(conn, series)
 	if err != nil {
 		return err
+	}
+	if q.Times.AsOf != 0 {
+		then, err := entriesThen(conn, c, q.Times.AsOf)
+		if err != nil {
+			return err
+		}
+		if end = min(end, then+1); first >= end {
+			return nil
+		}
 	}
 	if !q.Times.Newest {
 		if err := rows(sqlEntryPlaces); err != nil || !more {

@@ -31,11 +31,26 @@ const (
 	sqlLastStart = `SELECT max(start) FROM bar WHERE series = ?`
 	sqlBarsNew   = `SELECT ` + barColumns + ` FROM bar WHERE series = ? AND start >= ? AND start < ? ORDER BY start DESC LIMIT ?`
 
+	// Parameter 5 is the event as of which is asked. The newest revision of a bar is in
+	// bar; where that one came later, the one of then is in bar_revision, if there is one.
+	barsAsOf = `SELECT ` + barColumns + ` FROM bar WHERE series = ?1 AND start >= ?2 AND start < ?3 AND seq <= ?5
+		UNION ALL SELECT ` + barColumns + ` FROM bar_revision r WHERE series = ?1 AND start >= ?2 AND start < ?3
+		AND seq = (SELECT max(seq) FROM bar_revision WHERE series = ?1 AND start = r.start AND seq <= ?5)
+		AND NOT EXISTS (SELECT 1 FROM bar WHERE series = ?1 AND start = r.start AND seq <= ?5) ORDER BY start`
+	sqlBarsAsOf    = barsAsOf + ` LIMIT ?4`
+	sqlBarsAsOfNew = barsAsOf + ` DESC LIMIT ?4`
+
 	sqlBarLog      = `SELECT seq, series, start FROM event WHERE seq > ? ORDER BY seq LIMIT ?`
-	sqlAddBarPlace = `INSERT INTO bar_place (series, last_seq, body) VALUES (?, ?, ?)`
+	sqlAddBarPlace = `INSERT INTO bar_place (series, last_seq, body, newest) VALUES (?, ?, ?, ?)`
 	sqlBarPlaces   = `SELECT body FROM bar_place WHERE series = ? AND last_seq > ? ORDER BY last_seq`
+	sqlNewestThen  = `SELECT newest FROM bar_place WHERE series = ? AND last_seq <= ? ORDER BY last_seq DESC LIMIT 1`
 	sqlRevision    = `SELECT ` + barColumns + ` FROM bar_revision WHERE seq = ?`
 	sqlSeriesKey   = `SELECT key FROM series WHERE id = ?`
+
+	sqlStamp     = `INSERT INTO clock (at, seq) VALUES (?, ?)`
+	sqlLastStamp = `SELECT at, seq FROM clock ORDER BY at DESC LIMIT 1`
+	sqlSeqAt     = `SELECT seq FROM clock WHERE at <= ? ORDER BY at DESC LIMIT 1`
+	sqlClockFrom = `SELECT at FROM clock ORDER BY at LIMIT 1`
 
 	sqlAddEvent    = `INSERT INTO event (seq, series, start) VALUES (?, ?, ?)`
 	sqlLastEvent   = `SELECT max((SELECT ifnull(max(seq), 0) FROM event), (SELECT ifnull(max(seq), 0) FROM ledger))`
@@ -50,6 +65,7 @@ const (
 	entryPlaces       = `SELECT last_num, body FROM entry_place WHERE series = ? AND last_num >= ? AND last_num < ? AND max_time >= ? AND min_time < ? AND kinds & ? ORDER BY last_num`
 	sqlEntryPlaces    = entryPlaces
 	sqlEntryPlacesNew = entryPlaces + ` DESC`
+	sqlEntryPlaceOf   = `SELECT last_num, body FROM entry_place WHERE series = ? AND last_num >= ? ORDER BY last_num LIMIT 1`
 
 	sqlPutRecent = `INSERT OR REPLACE INTO score_recent (id, body) VALUES (?, ?)`
 	sqlRecent    = `SELECT body FROM score_recent WHERE id = ?`

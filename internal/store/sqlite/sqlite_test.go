@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"testing"
+	"time"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
@@ -9,7 +10,12 @@ import (
 
 func open(t testing.TB) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), t.TempDir(), Options{})
+	return openAt(t, nil)
+}
+
+func openAt(t testing.TB, now func() time.Time) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), t.TempDir(), Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,5 +28,5 @@ func open(t testing.TB) *Store {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Exercise(t, func(t *testing.T) store.Store { return open(t) })
+	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
 }

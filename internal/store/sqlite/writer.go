@@ -124,10 +124,13 @@ func (s *Store) end() error {
 // is forgotten when a transaction is rolled back.
 type writer struct {
 	conn         *conn
+	now          func() time.Time
 	wrote        bool // the request that runs has changed something
 	maxLog       int
 	logged       int // bytes written since the last checkpoint, about
 	lastEvent    uint64
+	stamped      stamp
+	stampKnown   bool
 	ids          map[market.SeriesID]int64
 	chains       map[int64]*chain
 	moved        []*chain // by this transaction
@@ -207,11 +210,11 @@ func (w *writer) load() (epoch string, err error) {
 		return "", fmt.Errorf("%w: it has no epoch", store.ErrCorrupt)
 	}
 	w.forget()
-	return epoch, nil
+	return epoch, w.beginClock()
 }
 
 func (w *writer) forget() {
-	w.lastEvent = 0
+	w.lastEvent, w.stampKnown = 0, false
 	w.ids = map[market.SeriesID]int64{}
 	w.chains = map[int64]*chain{}
 	w.moved = w.moved[:0]
@@ -266,7 +269,7 @@ func (w *writer) flush() error {
 		c.moved = false
 	}
 	w.moved = w.moved[:0]
-	return nil
+	return w.stamp()
 }
 
 // move marks c as changed by this transaction.

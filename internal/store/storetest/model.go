@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -26,9 +27,12 @@ type model struct {
 	log    []store.BarRecord
 	bars   map[market.SeriesID][]market.Bar // latest revisions, by start
 	ledger map[market.SeriesID][]ledger.Sealed
+	sealed map[market.SeriesID][]uint64 // the events of ledger
 	scores map[market.SeriesID][]score.Score
 	cursor map[market.SeriesID]store.Cursor
 	events []store.Event
+	clock  *Clock
+	stamps []stamp
 	round  int
 }
 
@@ -39,15 +43,17 @@ func compareScores(a, b score.Score) int {
 
 // exerciseModel runs random writes against a store and the model and compares all
 // that can be read. All runs share one store, with series of their own.
-func exerciseModel(t *testing.T, open func(t *testing.T) store.Store) {
-	s := open(t)
+func exerciseModel(t *testing.T, open func(t *testing.T, now func() time.Time) store.Store) {
+	clock := &Clock{}
+	s := open(t, clock.Now)
+	var stamps []stamp
 	run := 0
 	var events []store.Event
 	var log []store.BarRecord
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		m := &model{
-			t: rt, s: s, events: events, log: log, chains: map[market.SeriesID]*Chain{}, bars: map[market.SeriesID][]market.Bar{},
+			t: rt, s: s, clock: clock, stamps: stamps, sealed: map[market.SeriesID][]uint64{}, events: events, log: log, chains: map[market.SeriesID]*Chain{}, bars: map[market.SeriesID][]market.Bar{},
 			ledger: map[market.SeriesID][]ledger.Sealed{}, scores: map[market.SeriesID][]score.Score{}, cursor: map[market.SeriesID]store.Cursor{},
 		}
 		for i := range 3 {
@@ -57,18 +63,20 @@ func exerciseModel(t *testing.T, open func(t *testing.T) store.Store) {
 			m.chains[rec.ID()] = newChain(rec.ID())
 		}
 		// What was committed stays, whether or not this run fails.
-		defer func() { events, log = m.events, m.log }()
+		defer func() { events, log, stamps = m.events, m.log, m.stamps }()
 		m.commitBars(rt)
 		m.commitSteps(rt)
 		for _, do := range rapid.SliceOfN(rapid.SampledFrom([]string{
-			"bars", "steps", "steps", "steps", "bar range", "bar log", "entries", "scores", "events", "heads",
+			"bars", "steps", "steps", "steps", "bar range", "bar log", "entries", "scores", "events", "heads", "clock", "time passes",
 		}), 0, 14).Draw(rt, "actions") {
 			map[string]func(*rapid.T){
 				"bars": m.commitBars, "steps": m.commitSteps, "bar range": m.readBars, "bar log": m.readLog,
 				"entries": m.readEntries, "scores": m.readScores, "events": m.readEvents, "heads": m.readHeads,
+				"clock": m.readClock, "time passes": m.pass,
 			}[do](rt)
 		}
 		m.readScores(rt)
+		m.readBars(rt)
 		m.readEntries(rt)
 		m.readHeads(rt)
 	})
@@ -137,6 +145,7 @@ func (m *model) commitBars(t *rapid.T) {
 		m.log = append(m.log, b)
 		m.putBar(b.Series, b.Bar)
 	}
+	m.stamped()
 	if n != len(kept) || last != seq {
 		t.Fatalf("kept %d, last event %d; want %d and %d", n, last, len(kept), seq)
 	}
@@ -187,6 +196,7 @@ func (m *model) commitSteps(t *rapid.T) {
 		m.cursor[id] = step.Cursor
 		for _, e := range step.Entries {
 			last = m.event(id, store.EntryEvent+store.EventKind(e.Kind), int64(e.Seq))
+			m.sealed[id] = append(m.sealed[id], last)
 		}
 		m.ledger[id] = append(m.ledger[id], step.Entries...)
 		for _, sc := range step.Scores {
@@ -199,6 +209,7 @@ func (m *model) commitSteps(t *rapid.T) {
 		}
 	}
 	got, err := m.s.CommitStep(context.Background(), steps...)
+	m.stamped()
 	if conflicts == 0 {
 		check(t, err)
 	} else if !errors.Is(err, store.ErrConflict) {
@@ -214,7 +225,7 @@ func (m *model) drawRange(t *rapid.T) store.Range {
 		}
 		return 0
 	}
-	return store.Range{From: edge("from"), To: edge("to"), Limit: rapid.IntRange(0, 90).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest")}
+	return store.Range{From: edge("from"), To: edge("to"), Limit: rapid.IntRange(0, 90).Draw(t, "limit"), Newest: rapid.Bool().Draw(t, "newest"), AsOf: m.drawAsOf(t)}
 }
 
 func within(r store.Range, at market.Time) bool {
@@ -234,7 +245,7 @@ func cut[T any](r store.Range, list []T) []T {
 
 func (m *model) readBars(t *rapid.T) {
 	id, r := m.id(t), m.drawRange(t)
-	want := cut(r, slices.DeleteFunc(slices.Clone(m.bars[id]), func(b market.Bar) bool { return !within(r, b.Start) }))
+	want := cut(r, slices.DeleteFunc(m.barsThen(id, r.AsOf), func(b market.Bar) bool { return !within(r, b.Start) }))
 	got, err := m.s.Bars(context.Background(), id, r)
 	check(t, err)
 	equalLists(t, "bars", got, want, identical)
@@ -266,7 +277,10 @@ func (m *model) readEntries(t *rapid.T) {
 		Times: m.drawRange(t),
 	}
 	var want []ledger.Sealed
-	for _, e := range m.ledger[id] {
+	for i, e := range m.ledger[id] {
+		if q.Times.AsOf != 0 && m.sealed[id][i] > q.Times.AsOf {
+			break
+		}
 		d, err := ledger.Decode(e.Bytes)
 		check(t, err)
 		if e.Seq >= q.From && (q.To == 0 || e.Seq < q.To) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, e.Kind)) && within(q.Times, subject(d)) {

@@ -22,8 +22,9 @@ import (
 )
 
 // Exercise checks a store against its contract. open returns a new, empty store
-// that is closed when its test ends; it is called once for each case.
-func Exercise(t *testing.T, open func(t *testing.T) store.Store) {
+// that is closed when its test ends and notes commits by the clock now; it is called once for
+// each case.
+func Exercise(t *testing.T, open func(t *testing.T, now func() time.Time) store.Store) {
 	groups := []struct {
 		name  string
 		cases []testCase
@@ -34,10 +35,18 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
-				t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
+				t.Run(c.name, func(t *testing.T) { c.run(t, open(t, time.Now)) })
 			}
 		})
 	}
+	t.Run("clock", func(t *testing.T) {
+		for _, c := range clockCases {
+			t.Run(c.name, func(t *testing.T) {
+				clock := &Clock{}
+				c.run(t, open(t, clock.Now), clock)
+			})
+		}
+	})
 	t.Run("model", func(t *testing.T) { exerciseModel(t, open) })
 }
 
