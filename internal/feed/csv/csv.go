@@ -114,6 +114,9 @@ type File struct {
 	Series market.Series
 	Bars   []market.Bar  // by time; of kinds Bars and Closes
 	Ticks  []market.Tick // by time, equal times in the order of the file; of kind Ticks
+	// Actions are splits and dividends of the instrument, where somebody told of them
+	// beside the file (ReadActions); Read leaves them out.
+	Actions []market.Action
 	// Rejects are the rows that were refused, by line; see MaxRejects.
 	Rejects []feed.Reject
 	// Rows is the number of lines with data: lines after the header that are not

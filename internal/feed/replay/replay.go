@@ -6,6 +6,7 @@
 // sent at one instant for one instrument is one message, whatever the speed, so that
 // nothing downstream can depend on it: fast and slow replays give the same bars,
 // forecasts and scores. What lies before Options.Start is sent at once as history.
+// Splits and dividends that files come with are told before all else.
 //
 // Files cannot wait for Monday: a stretch without data, a night or a weekend, is
 // waited for only a moment (Options.MaxPause). The calendar of recorded bars is the
@@ -68,6 +69,7 @@ type Source struct {
 	opt     Options
 	info    feed.Info
 	tracks  []track
+	actions [][]market.Action // of each track
 	rejects []feed.Reject
 	kept    int
 	refused int
@@ -156,6 +158,11 @@ func (s *Source) add(key string, files []*csv.File) {
 	s.kept += len(t.bars) + len(t.ticks)
 	s.info.Series = append(s.info.Series, series)
 	s.tracks = append(s.tracks, t)
+	var actions []market.Action
+	for _, f := range files {
+		actions = append(actions, f.Actions...)
+	}
+	s.actions = append(s.actions, actions)
 }
 
 // Info describes the source. The caller must not change what it refers to.

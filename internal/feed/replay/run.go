@@ -21,7 +21,7 @@ type run struct {
 	last market.Time // newest Message.Clock
 }
 
-// Run plays the files, see feed.Source. Rejects are sent first, then history, then
+// Run plays the files, see feed.Source. Rejects are sent first, then splits and dividends, then history, then
 // everything else by its time. It returns nil at the end of the data.
 func (s *Source) Run(ctx context.Context, resume feed.Resume, out chan<- feed.Message) error {
 	r := &run{Source: s, ctx: ctx, out: out, next: make([]int, len(s.tracks)), last: market.MinTime}
@@ -42,7 +42,7 @@ func (s *Source) Run(ctx context.Context, resume feed.Resume, out chan<- feed.Me
 	if skipped > 0 {
 		detail += fmt.Sprintf("; %d rows are stored already", skipped)
 	}
-	if !r.send(feed.Message{State: feed.Running, Detail: detail}) || !r.sendRejects() || !r.sendHistory() {
+	if !r.send(feed.Message{State: feed.Running, Detail: detail}) || !r.sendRejects() || !r.sendActions() || !r.sendHistory() {
 		return nil
 	}
 	for r.step() {
@@ -99,6 +99,15 @@ func (r *run) skip(resume feed.Resume) int {
 func (r *run) sendRejects() bool {
 	for i := 0; i < len(r.rejects); i += rejectRows {
 		if !r.send(feed.Message{Rejects: r.rejects[i:min(i+rejectRows, len(r.rejects))]}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) sendActions() bool {
+	for i, list := range r.actions {
+		if len(list) > 0 && !r.send(feed.Message{Instrument: r.tracks[i].key, Actions: list}) {
 			return false
 		}
 	}
