@@ -1,6 +1,8 @@
 package track
 
 import (
+	"fmt"
+
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/market"
 )
@@ -28,6 +30,11 @@ func (b *Break) Reason() string {
 		return "split " + market.RatioText(b.Ratio)
 	}
 	return "looks like an unannounced split " + market.RatioText(b.Ratio)
+}
+
+// Warning says in a sentence what a person should know of a break that nobody announced.
+func (b *Break) Warning() string {
+	return fmt.Sprintf("the move from %v to %v at %s %s; it is not learnt from, and nothing is rescaled", b.Close, b.Open, b.Bar.Start, b.Reason())
 }
 
 // factor is what a price of 1 before it is after it. Of a split that was announced it is

@@ -82,7 +82,8 @@ type backtestCmd struct {
 	Instrument []string `sep:"none" help:"Symbol of each file in order. Default: from the file's name."`
 	Interval   string   `default:"" help:"Length of a bar. Default: what the file's times show, 1m for ticks."`
 	Timezone   string   `default:"" help:"Zone of times that name none, such as America/New_York."`
-	Series     []string `sep:"none" help:"Stored series to walk, such as sim:AMZN@1m; may be given several times."`
+	actionFlags
+	Series []string `sep:"none" help:"Stored series to walk, such as sim:AMZN@1m; may be given several times."`
 	app.Place
 	walkFlags
 	JSON string `placeholder:"OUT" help:"File to write the figures to as JSON; - is standard output."`
@@ -121,12 +122,14 @@ func (c *backtestCmd) Run(t *terminal) (err error) {
 
 func (c *backtestCmd) inputs(t *terminal) (inputs []backtest.Input, err error) {
 	if len(c.File) > 0 {
-		f := fileFlags{File: c.File, Instrument: c.Instrument, Interval: c.Interval, Timezone: c.Timezone}
+		f := fileFlags{File: c.File, Instrument: c.Instrument, Interval: c.Interval, Timezone: c.Timezone, actionFlags: c.actionFlags}
 		files, err := f.read(t)
 		if err != nil {
 			return nil, err
 		}
 		inputs = app.BacktestFiles(files)
+	} else if len(c.Actions) > 0 {
+		return nil, usage("--actions is for --file; stored series know their splits")
 	}
 	if len(c.Series) == 0 {
 		return inputs, nil
@@ -169,11 +172,14 @@ func (c *backtestCmd) save(t *terminal, r *backtest.Report) error {
 	return nil
 }
 
-// skipped names the series that were not walked.
+// skipped names the series that were not walked, and what looks wrong with the data of others.
 func skipped(t *terminal, r *backtest.Report) {
 	for _, s := range r.Series {
 		if s.Skipped != "" {
 			fmt.Fprintf(t.stderr, "%s (%s) was not walked: %s\n", s.Series, s.File, s.Skipped)
+		}
+		for _, w := range s.Warnings {
+			fmt.Fprintf(t.stderr, "%s: data warning: %s\n", s.Series, w)
 		}
 	}
 }

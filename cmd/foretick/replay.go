@@ -13,6 +13,7 @@ import (
 	"github.com/foretick/foretick/internal/feed/csv"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/score"
+	"github.com/foretick/foretick/track"
 )
 
 // fileFlags say which recorded files are meant and what they hold.
@@ -21,6 +22,12 @@ type fileFlags struct {
 	Instrument []string `sep:"none" help:"Symbol of each file in order. Default: from the file's name."`
 	Interval   string   `default:"" help:"Length of a bar. Default: what the file's times show, 1m for ticks."`
 	Timezone   string   `default:"" help:"Zone of times that name none, such as America/New_York."`
+	actionFlags
+}
+
+// actionFlags name files of splits and dividends.
+type actionFlags struct {
+	Actions []string `sep:"none" placeholder:"FILE" help:"Splits and dividends of the file: a CSV file (ex,kind,value). SYMBOL=FILE where there are several; may be given several times."`
 }
 
 func (f *fileFlags) read(t *terminal) ([]*csv.File, error) {
@@ -34,7 +41,7 @@ func (f *fileFlags) read(t *terminal) ([]*csv.File, error) {
 	}
 	var bar *meter
 	var current string
-	files, err := app.ReadFiles(t.ctx, f.File, app.FileOptions{Instrument: f.Instrument, Interval: interval, Timezone: f.Timezone,
+	files, err := app.ReadFiles(t.ctx, f.File, app.FileOptions{Instrument: f.Instrument, Interval: interval, Timezone: f.Timezone, Actions: f.Actions,
 		Progress: func(path string, read, size int64) {
 			if path != current {
 				current, bar = path, progress(t, size, "reading "+path)
@@ -90,10 +97,20 @@ func (c *replayCmd) Run(t *terminal) (err error) {
 	for _, f := range files {
 		tally := app.Tally{}
 		bar := progress(t, int64(f.Kept()), "forecasting "+string(f.Series.ID()))
-		heads, err := app.Drive(t.ctx, f, rollups, c.Horizons, models, tally.Add, func(done int) { bar.set(int64(done)) })
+		var warnings []string
+		each := func(id market.SeriesID, r track.Result) error {
+			if r.Break != nil && !r.Break.Announced {
+				warnings = append(warnings, fmt.Sprintf("%s: data warning: %s", id, r.Break.Warning()))
+			}
+			return tally.Add(id, r)
+		}
+		heads, err := app.Drive(t.ctx, f, rollups, c.Horizons, models, each, func(done int) { bar.set(int64(done)) })
 		bar.done()
 		if err != nil {
 			return err
+		}
+		for _, w := range warnings {
+			fmt.Fprintln(t.stderr, w)
 		}
 		for _, id := range slices.Sorted(maps.Keys(heads)) {
 			fmt.Fprintf(t.stdout, "%s: ledger of %d entries, head %s\n", id, heads[id].Seq, heads[id].Hash)

@@ -40,7 +40,7 @@ func BacktestFiles(files []*csv.File) []backtest.Input {
 	inputs := make([]backtest.Input, len(files))
 	for i, f := range files {
 		bars, calendar := recorded(f)
-		inputs[i] = backtest.Input{Series: f.Series, File: filepath.Base(f.Name), Bars: bars, Calendar: calendar}
+		inputs[i] = backtest.Input{Series: f.Series, File: filepath.Base(f.Name), Bars: bars, Calendar: calendar, Splits: f.Actions}
 	}
 	return inputs
 }
@@ -70,7 +70,8 @@ func BacktestSeries(ctx context.Context, st store.Store, id market.SeriesID) (in
 			r.From = bars[len(bars)-1].Start + 1
 		}
 		in.Calendar = calendarOf(s.Interval, in.Bars)
-		return in, nil
+		in.Splits, err = st.Actions(ctx, s.Instrument.Key())
+		return in, err
 	}
 	return in, fmt.Errorf("series %s: %w", id, store.ErrNotFound)
 }

@@ -23,10 +23,11 @@ type Config struct {
 	Data  string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
 	Store string `default:"" placeholder:"URL" help:"PostgreSQL database to use instead of the one in the data folder: postgres://user:password@host/database. In FORETICK_STORE other users of the machine do not see the password."`
 
-	Feed  string   `default:"auto" enum:"auto,sim,replay,live" help:"Where prices come from: live (the venues that --instrument names), replay (recorded files), sim (a simulated market). auto: what the other settings ask for, sim when they ask for nothing."`
-	File  []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz; or a recording of a feed (.frames.gz)."`
-	Speed string   `default:"1" help:"Pace of a replay: a factor of real time, or max."`
-	Start string   `default:"" help:"Time (RFC 3339 or date) at which a replay starts; what is recorded before becomes history."`
+	Feed    string   `default:"auto" enum:"auto,sim,replay,live" help:"Where prices come from: live (the venues that --instrument names), replay (recorded files), sim (a simulated market). auto: what the other settings ask for, sim when they ask for nothing."`
+	File    []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz; or a recording of a feed (.frames.gz)."`
+	Actions []string `sep:"none" placeholder:"FILE" help:"Splits and dividends of the replayed file: a CSV file (ex,kind,value). SYMBOL=FILE where there are several; may be given several times."`
+	Speed   string   `default:"1" help:"Pace of a replay: a factor of real time, or max."`
+	Start   string   `default:"" help:"Time (RFC 3339 or date) at which a replay starts; what is recorded before becomes history."`
 
 	Sim  string `default:"realistic" enum:"realistic,classic" help:"Simulated market: realistic, or classic, the random walk of the original demo."`
 	Seed uint64 `default:"1" help:"Seed of the simulated market. The same seed gives the same prices."`
@@ -80,6 +81,9 @@ func (c *Config) Finish(getenv func(string) string) error {
 		if _, err := os.Stat(f); err != nil {
 			return fmt.Errorf("--file: %w", err)
 		}
+	}
+	if len(c.Actions) > 0 && (c.Feed != "replay" || isRecording(c.File[0])) {
+		return fmt.Errorf("--actions is for recorded files of prices; venues tell of splits themselves, or foretick import --actions does before the start")
 	}
 	if _, err := c.speed(); err != nil {
 		return err

@@ -24,7 +24,7 @@ func Drive(ctx context.Context, f *csv.File, rollups []market.Interval, horizons
 	}
 	for i := range bars {
 		for _, l := range lanes {
-			if err := l.take(ctx, &bars[i], each); err != nil {
+			if err := l.take(ctx, &bars[i], f.Actions, each); err != nil {
 				return nil, err
 			}
 		}
@@ -75,7 +75,7 @@ func newLanes(s market.Series, calendar market.Calendar, rollups []market.Interv
 	return lanes, nil
 }
 
-func (l *lane) take(ctx context.Context, b *market.Bar, each func(market.SeriesID, track.Result) error) error {
+func (l *lane) take(ctx context.Context, b *market.Bar, actions []market.Action, each func(market.SeriesID, track.Result) error) error {
 	l.ready = append(l.ready[:0], *b)
 	if l.rollup != nil {
 		var err error
@@ -84,7 +84,7 @@ func (l *lane) take(ctx context.Context, b *market.Bar, each func(market.SeriesI
 		}
 	}
 	for _, b := range l.ready {
-		r, err := l.track.Advance(ctx, track.Input{Bar: b}, b.End)
+		r, err := l.track.Advance(ctx, track.Input{Bar: b, Splits: actions}, b.End)
 		if err != nil {
 			return err
 		}

@@ -2,12 +2,15 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +109,10 @@ func serveAt(t *testing.T, f *csv.File, speed string, at app.Place) map[market.S
 		Instrument: []string{f.Series.Instrument.Symbol}, Interval: f.Series.Interval.String(), Rollup: []string{"5m"}, Models: []string{race(f)}, Horizons: 5, Log: "error"}
 	if f.Series.Interval.Duration() > time.Minute {
 		cfg.Rollup = nil
+	}
+	if len(f.Actions) > 0 {
+		cfg.Actions = []string{filepath.Join(dir, "actions.csv")}
+		writeActions(t, cfg.Actions[0], f.Actions)
 	}
 	finish(t, cfg)
 	return storedAt(t, at)
@@ -207,6 +214,73 @@ func TestOneEngine(t *testing.T) {
 				same(t, speed, serve(t, f, speed), want)
 			}
 		})
+	}
+}
+
+// TestOneEngineAcrossSplits is the same where shares were split, without a word and
+// announced. What is known changes what is forecast; the way it comes does not.
+func TestOneEngineAcrossSplits(t *testing.T) {
+	f := read(t, "daily/AAPL_unadjusted.csv")
+	f.Bars = f.Bars[300:] // split 4:1 on 31 August 2020
+	ex, err := market.ParseTime("2020-08-31")
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := drive(t, f)
+	same(t, "unannounced", serve(t, f, "max"), silent)
+	f.Actions = []market.Action{
+		{Ex: ex, Kind: market.Split, Ratio: 4, Source: "actions.csv"},
+		{Ex: ex, Kind: market.Dividend, Amount: 0.2, Source: "actions.csv"},
+	}
+	announced := drive(t, f)
+	dir := t.TempDir()
+	same(t, "announced", serveAt(t, f, "max", app.Place{Data: dir}), announced)
+	id := f.Series.ID()
+	if a, b := voids(t, announced[id]), voids(t, silent[id]); a != "split 4:1" || b != "looks like an unannounced split 4:1" {
+		t.Errorf("announced: %q, unannounced: %q", a, b)
+	}
+	st, err := app.Place{Data: dir}.OpenReadOnly(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	kept, err := st.Actions(t.Context(), f.Series.Instrument.Key())
+	if err != nil || !slices.Equal(kept, []market.Action{f.Actions[1], f.Actions[0]}) {
+		t.Errorf("kept %v, %v", kept, err)
+	}
+	list, err := store.Warnings(t.Context(), st, id, 10)
+	if err != nil || len(list) != 1 || !list[0].Announced || list[0].Bar.Start != ex || list[0].Close != 499.23 || list[0].Voided == 0 {
+		t.Errorf("warnings %+v, %v", list, err)
+	}
+	if in, err := app.BacktestSeries(t.Context(), st, id); err != nil || !slices.Equal(in.Splits, kept) {
+		t.Errorf("a backtest knows of %v, %v", in.Splits, err)
+	}
+}
+
+// voids are the reasons for which forecasts are void, each once.
+func voids(t *testing.T, r *run) string {
+	t.Helper()
+	var list []string
+	for _, s := range r.chain {
+		e, err := ledger.Decode(s.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Void != nil {
+			list = append(list, string(e.Void.Reason))
+		}
+	}
+	return strings.Join(slices.Compact(list), "; ")
+}
+
+func writeActions(t *testing.T, path string, list []market.Action) {
+	t.Helper()
+	text := "ex,kind,value\n"
+	for _, a := range list {
+		text += fmt.Sprintf("%s,%s,%v\n", a.Ex, a.Kind, max(a.Ratio, a.Amount))
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

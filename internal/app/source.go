@@ -85,7 +85,7 @@ func newSource(ctx context.Context, cfg Config, deps Deps, interval market.Inter
 		}
 		return s, nil
 	}
-	files, err := ReadFiles(ctx, cfg.File, FileOptions{Instrument: cfg.Instrument, Interval: interval, Timezone: cfg.Timezone})
+	files, err := ReadFiles(ctx, cfg.File, FileOptions{Instrument: cfg.Instrument, Interval: interval, Timezone: cfg.Timezone, Actions: cfg.Actions})
 	if err != nil {
 		return nil, err
 	}

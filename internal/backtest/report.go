@@ -61,6 +61,9 @@ type Walked struct {
 	To        market.Time     `json:"to"`
 	// Skipped says why the series was not walked; empty when it was.
 	Skipped string `json:"skipped,omitempty"`
+	// Warnings tell of moves that look like splits which nobody announced. They were not
+	// learnt from, and no forecast was judged across them.
+	Warnings []string `json:"warnings,omitempty"`
 	// Head is the end of the ledger that the walk sealed, for comparison with others.
 	Head string `json:"head,omitempty"`
 }

@@ -131,7 +131,7 @@ func run(ctx context.Context, spec *Spec, in *Input, bars []market.Bar, opt *Opt
 	w.scale = meanChange(bars[:spec.BurnIn])
 	const told = 64
 	for i := range bars {
-		r, err := tr.Advance(ctx, track.Input{Bar: bars[i], Backfill: i < spec.BurnIn}, 0)
+		r, err := tr.Advance(ctx, track.Input{Bar: bars[i], Backfill: i < spec.BurnIn, Splits: in.Splits}, 0)
 		if err != nil {
 			return nil, fmt.Errorf("backtest: %s at %s: %w", w.walked.Series, bars[i].Start, err)
 		}
@@ -149,6 +149,9 @@ func run(ctx context.Context, spec *Spec, in *Input, bars []market.Bar, opt *Opt
 
 // take collects what a step produced.
 func (w *walk) take(r *track.Result, lead string, shortest int) {
+	if b := r.Break; b != nil && !b.Announced {
+		w.walked.Warnings = append(w.walked.Warnings, b.Warning())
+	}
 	for _, s := range r.Scores {
 		if s.Revision > 0 {
 			continue // recorded bars come once

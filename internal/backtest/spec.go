@@ -71,6 +71,7 @@ type Input struct {
 	File     string // where it comes from, for people
 	Bars     []market.Bar
 	Calendar market.Calendar
+	Splits   []market.Action // announced, all known from the beginning; dividends do no harm
 }
 
 // cut returns the bars that the spec selects.

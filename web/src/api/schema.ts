@@ -1618,6 +1618,7 @@ export interface components {
             simulated: boolean;
             skipped?: string;
             to: string;
+            warnings?: string[];
         };
         Window: {
             absolute_error: components["schemas"]["Stats"];
