@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,6 +39,9 @@ func (s *Store) CommitBars(ctx context.Context, bars []store.BarRecord) (kept in
 	}
 	err = s.write(ctx, op, func(ctx context.Context, w *writer) error {
 		kept, last = 0, 0
+		if err := w.lookUp(ctx, bars); err != nil {
+			return err
+		}
 		for i := range bars {
 			seq, err := w.putBar(ctx, &bars[i])
 			if err != nil {
@@ -76,38 +80,109 @@ func (w *writer) putBar(ctx context.Context, b *store.BarRecord) (uint64, error)
 	}
 	replaces := false
 	if int64(b.Start) <= c.newestBar {
-		if w.fresh[c.series][int64(b.Start)] {
+		at := place{c.series, int64(b.Start)}
+		if w.fresh[at] {
 			// It was put in by this transaction: what was gathered must be there to compare.
 			if err := w.land(ctx); err != nil {
 				return 0, err
 			}
 		}
 		var known bool
-		if replaces, known, err = w.compareBar(ctx, c, b); err != nil || known {
+		if replaces, known, err = w.compareBar(ctx, at, b); err != nil || known {
 			return 0, err
 		}
 	}
 	w.move(c)
 	if replaces {
-		if _, err := w.tx.Exec(ctx, "WITH old AS (DELETE FROM bar WHERE series = $1 AND start = $2 RETURNING *) INSERT INTO bar_revision SELECT * FROM old", c.series, int64(b.Start)); err != nil {
-			return 0, err
-		}
+		w.replaced = append(w.replaced, place{c.series, int64(b.Start)})
 	}
 	seq := w.nextEvent()
 	w.events = append(w.events, []any{int64(seq), c.series, int64(b.Start)})
 	w.bars = append(w.bars, barRow(c.series, b, seq))
-	if w.fresh[c.series] == nil {
-		w.fresh[c.series] = map[int64]bool{}
-	}
-	w.fresh[c.series][int64(b.Start)] = true
+	w.fresh[place{c.series, int64(b.Start)}] = true
 	c.newestBar = max(c.newestBar, int64(b.Start))
 	return seq, nil
 }
 
-// land puts in the bars gathered so far.
+// place is where a bar stands.
+type place struct {
+	series int32
+	start  int64
+}
+
+// bulk is the number of bars from which on they are looked up together: one by one a bar costs a
+// round trip to the server.
+const bulk = 16
+
+// lookUp asks for those of bars that may be stored already, all in one question.
+func (w *writer) lookUp(ctx context.Context, bars []store.BarRecord) error {
+	if len(bars) < bulk {
+		return nil
+	}
+	var at []place
+	for i := range bars {
+		c, err := w.chain(ctx, bars[i].Series)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // putBar says so
+		}
+		if err != nil {
+			return err
+		}
+		if int64(bars[i].Start) <= c.newestBar {
+			at = append(at, place{c.series, int64(bars[i].Start)})
+		}
+	}
+	if len(at) < bulk {
+		return nil
+	}
+	series, starts := columns(at)
+	rows, err := w.tx.Query(ctx, "SELECT b.* FROM unnest($1::integer[], $2::bigint[]) k (s, t) CROSS JOIN LATERAL ("+sqlBar+", series FROM bar WHERE series = k.s AND start = k.t LIMIT 1) b", series, starts)
+	if err != nil {
+		return err
+	}
+	for _, p := range at {
+		w.looked[p] = nil
+	}
+	var id int32
+	for rows.Next() {
+		old, err := scanBar(rows, &id)
+		if err != nil {
+			rows.Close()
+			return err
+		}
+		w.looked[place{id, int64(old.Start)}] = &old
+	}
+	return rows.Err()
+}
+
+func columns(at []place) (series []int32, starts []int64) {
+	for _, p := range at {
+		series, starts = append(series, p.series), append(starts, p.start)
+	}
+	return series, starts
+}
+
+// land puts in the bars gathered so far, after moving those that they replace to the revisions.
 func (w *writer) land(ctx context.Context) error {
-	_, err := w.tx.CopyFrom(ctx, pgx.Identifier{"bar"}, barColumns, pgx.CopyFromRows(w.bars))
-	w.bars, w.fresh = w.bars[:0], map[int32]map[int64]bool{}
+	if len(w.replaced) > 0 {
+		series, starts := columns(w.replaced)
+		for _, start := range starts {
+			if err := w.makePart(ctx, "bar_revision", start); err != nil {
+				return err
+			}
+		}
+		_, err := w.tx.Exec(ctx, "WITH old AS (DELETE FROM bar b USING unnest($1::integer[], $2::bigint[]) k (s, t) WHERE b.series = k.s AND b.start = k.t AND b.start BETWEEN $3 AND $4 RETURNING b.*) INSERT INTO bar_revision SELECT * FROM old",
+			series, starts, slices.Min(starts), slices.Max(starts))
+		if err != nil {
+			return err
+		}
+	}
+	for p := range w.fresh {
+		delete(w.looked, p) // it is stored now
+	}
+	err := w.copyIn(ctx, "bar", barColumns, w.bars)
+	w.bars, w.replaced = w.bars[:0], w.replaced[:0]
+	clear(w.fresh)
 	return err
 }
 
@@ -124,10 +199,17 @@ func barRow(series int32, b *store.BarRecord, seq uint64) []any {
 
 // compareBar holds b against what is stored: it replaces an older revision, is known already, or
 // must not be.
-func (w *writer) compareBar(ctx context.Context, c *chain, b *store.BarRecord) (replaces, known bool, err error) {
-	old, err := scanBar(w.tx.QueryRow(ctx, sqlBar+" FROM bar WHERE series = $1 AND start = $2", c.series, int64(b.Start)))
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+func (w *writer) compareBar(ctx context.Context, at place, b *store.BarRecord) (replaces, known bool, err error) {
+	found, ok := w.looked[at]
+	if !ok {
+		var old store.BarRecord
+		old, err = scanBar(w.tx.QueryRow(ctx, sqlBar+" FROM bar WHERE series = $1 AND start = $2", at.series, at.start))
+		if found = &old; errors.Is(err, pgx.ErrNoRows) {
+			found, err = nil, nil
+		}
+	}
+	switch old := found; {
+	case err == nil && old == nil:
 		return false, false, nil
 	case err != nil:
 		return false, false, err
@@ -139,11 +221,11 @@ func (w *writer) compareBar(ctx context.Context, c *chain, b *store.BarRecord) (
 	return true, false, nil
 }
 
-// scanBar reads the columns of sqlBar.
-func scanBar(r pgx.Row) (b store.BarRecord, err error) {
+// scanBar reads the columns of sqlBar and what follows them.
+func scanBar(r pgx.Row, more ...any) (b store.BarRecord, err error) {
 	var start, end, seq int64
 	var revision, flags int32
-	err = r.Scan(&start, &end, &b.Open, &b.High, &b.Low, &b.Close, &b.Volume, &b.Trades, &revision, &flags, &seq)
+	err = r.Scan(append([]any{&start, &end, &b.Open, &b.High, &b.Low, &b.Close, &b.Volume, &b.Trades, &revision, &flags, &seq}, more...)...)
 	b.Start, b.End, b.Revision, b.Seq = market.Time(start), market.Time(end), int(revision), uint64(seq)
 	b.Backfill, b.AfterGap = flags&flagBackfill != 0, flags&flagAfterGap != 0
 	return b, err
@@ -212,38 +294,60 @@ func (s *Store) BarLog(ctx context.Context, key market.SeriesID, after uint64, l
 	if after > math.MaxInt64 || limit <= 0 {
 		return nil, ctx.Err()
 	}
-	one := ""
-	args := []any{int64(after), limit}
-	if key != "" {
-		one = " AND series = (SELECT id FROM series WHERE key = $3)"
-		args = append(args, string(key))
-	}
-	columns := "SELECT series, start, end_, open, high, low, close, volume, trades, revision, flags, seq"
-	part := func(table string) string {
-		return "(" + columns + " FROM " + table + " WHERE seq > $1" + one + " ORDER BY seq LIMIT $2)"
-	}
 	err = s.read(ctx, "read the bar log", func(tx pgx.Tx) error {
+		recs = nil
 		names, err := seriesNames(ctx, tx)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, part("bar")+" UNION ALL "+part("bar_revision")+" ORDER BY seq LIMIT $2", args...)
-		if err != nil {
-			return err
+		if key != "" {
+			return scanLog(ctx, tx, names, &recs, sqlLogOfOne, string(key), int64(after), limit)
 		}
-		var series, revision, flags int32
-		var start, end, seq int64
-		var b store.BarRecord
-		_, err = pgx.ForEachRow(rows, []any{&series, &start, &end, &b.Open, &b.High, &b.Low, &b.Close, &b.Volume, &b.Trades, &revision, &flags, &seq}, func() error {
-			b.Start, b.End, b.Revision, b.Seq = market.Time(start), market.Time(end), int(revision), uint64(seq)
-			b.Backfill, b.AfterGap = flags&flagBackfill != 0, flags&flagAfterGap != 0
-			b.Series = names[series]
-			recs = append(recs, b)
-			return nil
-		})
-		return err
+		for from := int64(after); ; {
+			if err := scanLog(ctx, tx, names, &recs, sqlLog, from, limit); err != nil || len(recs) > 0 {
+				return err
+			}
+			// Of these events the bars may be kept no longer: there may be others after them.
+			var n int
+			if err := tx.QueryRow(ctx, sqlLogEnd, from, limit).Scan(&from, &n); err != nil || n < limit {
+				return err
+			}
+		}
 	})
 	return recs, err
+}
+
+const sqlLogBar = "series, start, end_, open, high, low, close, volume, trades, revision, flags, seq"
+
+// sqlLog goes by the events, and looks each bar up by its time: a partition knows the bars of its
+// time only. sqlLogOfOne has an index.
+const (
+	sqlLog = "SELECT b.* FROM (SELECT seq, series, start FROM event WHERE seq > $1 ORDER BY seq LIMIT $2) e CROSS JOIN LATERAL (" +
+		"(SELECT " + sqlLogBar + " FROM bar WHERE series = e.series AND start = e.start AND seq = e.seq) UNION ALL " +
+		"(SELECT " + sqlLogBar + " FROM bar_revision WHERE series = e.series AND start = e.start AND seq = e.seq) LIMIT 1) b ORDER BY b.seq"
+	sqlLogEnd   = "SELECT coalesce(max(seq), $1), count(*) FROM (SELECT seq FROM event WHERE seq > $1 ORDER BY seq LIMIT $2) e"
+	sqlLogOfOne = "WITH s AS (SELECT id FROM series WHERE key = $1) " +
+		"(SELECT " + sqlLogBar + " FROM bar WHERE series = (SELECT id FROM s) AND seq > $2 ORDER BY seq LIMIT $3) UNION ALL " +
+		"(SELECT " + sqlLogBar + " FROM bar_revision WHERE series = (SELECT id FROM s) AND seq > $2 ORDER BY seq LIMIT $3) ORDER BY seq LIMIT $3"
+)
+
+// scanLog appends the bars that a query gives to recs.
+func scanLog(ctx context.Context, tx pgx.Tx, names map[int32]market.SeriesID, recs *[]store.BarRecord, query string, args ...any) error {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	var series, revision, flags int32
+	var start, end, seq int64
+	var b store.BarRecord
+	_, err = pgx.ForEachRow(rows, []any{&series, &start, &end, &b.Open, &b.High, &b.Low, &b.Close, &b.Volume, &b.Trades, &revision, &flags, &seq}, func() error {
+		b.Start, b.End, b.Revision, b.Seq = market.Time(start), market.Time(end), int(revision), uint64(seq)
+		b.Backfill, b.AfterGap = flags&flagBackfill != 0, flags&flagAfterGap != 0
+		b.Series = names[series]
+		*recs = append(*recs, b)
+		return nil
+	})
+	return err
 }
 
 // seriesNames are the names of all series.

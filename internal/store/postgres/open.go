@@ -14,11 +14,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
+	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/foretick/foretick/internal/store"
@@ -55,8 +59,14 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// openLimit is how long connecting may take.
-const openLimit = 15 * time.Second
+const (
+	// openLimit is how long connecting may take.
+	openLimit = 15 * time.Second
+	// acquireLimit is how long a read waits for a connection when all are busy.
+	acquireLimit = 10 * time.Second
+	// acquirePause is the time between two attempts when the server has no connection to give.
+	acquirePause = 20 * time.Millisecond
+)
 
 // Open opens the store at address, a URL such as postgres://user@host/database, and brings its
 // schema up to date. The error wraps store.ErrLocked when another process writes to it, and
@@ -73,11 +83,10 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 		opt.Now = time.Now
 	}
 	cfg.MaxConns = int32(opt.Readers)
-	cfg.ConnConfig.ConnectTimeout = openLimit
-	cfg.ConnConfig.RuntimeParams["application_name"] = "foretick"
+	settle(cfg.ConnConfig)
 	s := &Store{name: nameOf(cfg.ConnConfig), readOnly: opt.ReadOnly, requests: make(chan *request, maxGroup), stopped: make(chan struct{})}
 	if !opt.ReadOnly {
-		if err := migrate(ctx, cfg.ConnConfig.Copy(), opt.Now); err != nil {
+		if err := migrate(ctx, cfg.ConnConfig.Copy()); err != nil {
 			return nil, s.wrap("bring the schema up to date", err)
 		}
 	}
@@ -91,19 +100,66 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	return s, nil
 }
 
-// nameOf is a database without its secrets.
-func nameOf(c *pgx.ConnConfig) string {
-	u := url.URL{Scheme: "postgres", Host: c.Host, Path: "/" + c.Database}
-	if c.Port != 5432 && c.Port != 0 {
-		u.Host = fmt.Sprintf("%s:%d", c.Host, c.Port)
+// settings are what every connection asks the server for, unless the address says otherwise. A lock
+// that somebody else holds, a server that hangs and a process that vanished must hold up nobody for
+// ever. Times are milliseconds, those of tcp seconds.
+var settings = map[string]string{
+	"application_name":                    "foretick",
+	"lock_timeout":                        "5000",
+	"statement_timeout":                   "60000",
+	"idle_in_transaction_session_timeout": "60000",
+	"client_connection_check_interval":    "2000",
+	"tcp_keepalives_idle":                 "10",
+	"tcp_keepalives_interval":             "5",
+	"tcp_keepalives_count":                "3",
+	"default_transaction_isolation":       "read committed",
+}
+
+// settle completes how connections are made.
+func settle(c *pgx.ConnConfig) {
+	for name, value := range settings {
+		if _, ok := c.RuntimeParams[name]; !ok {
+			c.RuntimeParams[name] = value
+		}
 	}
-	return u.String()
+	if c.ConnectTimeout == 0 || c.ConnectTimeout > openLimit {
+		c.ConnectTimeout = openLimit
+	}
+	// A statement whose time is up is called off at the server: otherwise it would go on there, and
+	// hold what it has locked.
+	c.BuildContextWatcherHandler = func(p *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: p, DeadlineDelay: 2 * time.Second}
+	}
+}
+
+// nameOf is a database without its secrets: the servers that it may be on, and its name.
+func nameOf(c *pgx.ConnConfig) string {
+	var hosts []string
+	add := func(host string, port uint16) {
+		switch {
+		case strings.HasPrefix(host, "/"): // a folder with a socket
+			host = ""
+		case port != 5432 && port != 0:
+			host = net.JoinHostPort(host, fmt.Sprint(port))
+		}
+		if !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	add(c.Host, c.Port)
+	for _, f := range c.Fallbacks {
+		add(f.Host, f.Port)
+	}
+	return "postgres://" + strings.Join(hosts, ",") + "/" + c.Database
 }
 
 func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig, now func() time.Time) error {
 	owner := rand.Text()
 	if s.readOnly {
 		close(s.stopped)
+		if err := readable(ctx, s.pool); err != nil {
+			return err
+		}
 		return s.pool.QueryRow(ctx, "SELECT epoch FROM meta WHERE id = 1").Scan(&s.epoch)
 	}
 	running, halt := context.WithCancel(context.WithoutCancel(ctx))
@@ -114,6 +170,10 @@ func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig, now func() time.T
 		return err
 	}
 	if err := s.w.conn.QueryRow(ctx, "SELECT epoch FROM meta WHERE id = 1").Scan(&s.epoch); err != nil {
+		halt()
+		return errors.Join(err, s.w.conn.Close(ctx))
+	}
+	if err := s.w.beginClock(ctx); err != nil {
 		halt()
 		return errors.Join(err, s.w.conn.Close(ctx))
 	}
@@ -152,6 +212,36 @@ func (s *Store) read(ctx context.Context, op string, f func(pgx.Tx) error) error
 	if closed {
 		return s.wrap(op, errClosed)
 	}
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return s.wrap(op, err)
+	}
+	defer conn.Release()
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
 	return s.wrap(op, err)
+}
+
+// acquire takes a connection of the pool. While the server has none to give it waits for one that
+// is in use: there may be more readers than connections.
+func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	limit, cancel := context.WithTimeout(ctx, acquireLimit)
+	defer cancel()
+	for {
+		conn, err := s.pool.Acquire(limit)
+		switch {
+		case err == nil:
+			return conn, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case limit.Err() != nil:
+			return nil, fmt.Errorf("no connection was free within %s: all %d are busy", acquireLimit, s.pool.Config().MaxConns)
+		case !exhausted(err):
+			return nil, err
+		}
+		select {
+		case <-limit.Done():
+			return nil, err
+		case <-time.After(acquirePause):
+		}
+	}
 }

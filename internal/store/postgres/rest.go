@@ -70,13 +70,14 @@ func (s *Store) Series(ctx context.Context) (list []store.SeriesRecord, err erro
 	return list, err
 }
 
-// Ping commits a small write.
+// Ping commits a small write. It waits no longer than ctx allows.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.write(ctx, "check that it can be written to", func(ctx context.Context, w *writer) error {
+	run := func(ctx context.Context, w *writer) error {
 		w.wrote = true
 		_, err := w.tx.Exec(ctx, "UPDATE meta SET pings = pings + 1 WHERE id = 1")
 		return err
-	})
+	}
+	return s.hand(ctx, "check that it can be written to", &request{run: run, probe: true, done: make(chan error, 1)})
 }
 
 // LastEvent is the number of the newest event, 0 when there is none.

@@ -52,11 +52,12 @@ func (w *writer) putScores(ctx context.Context, c *chain, list []score.Score) er
 			continue
 		}
 		// It may stand among those that were gathered.
-		if len(w.scores) > 0 {
-			if _, err := w.tx.CopyFrom(ctx, pgx.Identifier{"score"}, scoreColumns, pgx.CopyFromRows(w.scores)); err != nil {
-				return err
-			}
-			w.scores = w.scores[:0]
+		if err := w.copyIn(ctx, "score", scoreColumns, w.scores); err != nil {
+			return err
+		}
+		w.scores = w.scores[:0]
+		if err := w.makePart(ctx, "score", int64(s.Target)); err != nil {
+			return err
 		}
 		var revision int32
 		var late bool

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"math"
@@ -27,16 +28,20 @@ const commitLimit = 30 * time.Second
 type request struct {
 	run   func(context.Context, *writer) error
 	taken atomic.Bool // by the writer, or given up by the caller
+	probe bool        // the caller need not know how it ended
 	done  chan error  // capacity 1: the writer never waits
 }
 
 // write hands run to the writer and waits until it is durable. A request that is given up
 // before the writer took it leaves no trace; afterwards its outcome is waited for.
 func (s *Store) write(ctx context.Context, op string, run func(context.Context, *writer) error) error {
+	return s.hand(ctx, op, &request{run: run, done: make(chan error, 1)})
+}
+
+func (s *Store) hand(ctx context.Context, op string, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return s.wrap(op, err)
 	}
-	r := &request{run: run, done: make(chan error, 1)}
 	if err := s.submit(ctx, r); err != nil {
 		return s.wrap(op, err)
 	}
@@ -44,7 +49,7 @@ func (s *Store) write(ctx context.Context, op string, run func(context.Context, 
 	case err := <-r.done:
 		return s.wrap(op, err)
 	case <-ctx.Done():
-		if r.taken.CompareAndSwap(false, true) {
+		if r.taken.CompareAndSwap(false, true) || r.probe {
 			return s.wrap(op, ctx.Err())
 		}
 		return s.wrap(op, <-r.done)
@@ -106,17 +111,26 @@ type writer struct {
 	tx    pgx.Tx
 	wrote bool // the request that runs has changed something
 
+	pid   uint32 // of the last connection at the server
+	acked uint64 // the newest event that was committed
+	lost  error  // why this process must not write any more
+
 	lastEvent uint64
 	ids       map[market.SeriesID]int32
 	chains    map[int32]*chain
 
+	parts map[string]*parts
+
 	// What the transaction puts in at its end.
-	moved   []*chain
-	events  [][]any
-	bars    [][]any
-	fresh   map[int32]map[int64]bool // starts among bars
-	entries [][]any
-	scores  [][]any
+	moved    []*chain
+	events   [][]any
+	bars     [][]any
+	fresh    map[place]bool // among bars
+	replaced []place        // by bars
+	entries  [][]any
+	scores   [][]any
+
+	looked map[place]*store.BarRecord // what is stored, nil: nothing, as far as it was asked
 }
 
 // chain is where a series stands.
@@ -143,9 +157,25 @@ func (w *writer) connect(ctx context.Context, first bool) (err error) {
 		}
 	}()
 	var got bool
-	// The lock is of this database: two schemas of one database are two stores.
-	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", int32(lockKey&0x7fffffff)).Scan(&got); err != nil {
-		return err
+	for range 20 {
+		// The lock is of this database: two schemas of one database are two stores.
+		if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", int32(lockKey&0x7fffffff)).Scan(&got); err != nil {
+			return err
+		}
+		if got || first {
+			break
+		}
+		// The server may not have noticed yet that our last connection is gone.
+		var ended bool
+		err := conn.QueryRow(ctx, `SELECT coalesce(bool_or(pg_terminate_backend(pid, 200)), false) FROM pg_locks
+			WHERE locktype = 'advisory' AND granted AND pid = $1 AND classid = $2::int::oid AND EXISTS (SELECT FROM meta WHERE id = 1 AND owner = $3)`,
+			int32(w.pid), int32(lockKey&0x7fffffff), w.owner).Scan(&ended)
+		if err != nil {
+			return err
+		}
+		if !ended {
+			break
+		}
 	}
 	if !got {
 		return fmt.Errorf("%w: another Foretick writes to this database; stop it, or use another database", store.ErrLocked)
@@ -155,21 +185,22 @@ func (w *writer) connect(ctx context.Context, first bool) (err error) {
 			return err
 		}
 	}
-	w.conn = conn
+	w.conn, w.pid = conn, conn.PgConn().PID()
 	w.forget()
 	return nil
 }
 
 func (w *writer) forget() {
 	w.lastEvent = 0
-	w.ids, w.chains = map[market.SeriesID]int32{}, map[int32]*chain{}
+	w.ids, w.chains, w.parts = map[market.SeriesID]int32{}, map[int32]*chain{}, map[string]*parts{}
 	w.drop()
 }
 
 // drop forgets what the transaction was to put in.
 func (w *writer) drop() {
 	w.moved, w.events, w.bars, w.entries, w.scores = w.moved[:0], w.events[:0], w.bars[:0], w.entries[:0], w.scores[:0]
-	w.fresh = map[int32]map[int64]bool{}
+	w.replaced = w.replaced[:0]
+	w.fresh, w.looked = map[place]bool{}, map[place]*store.BarRecord{}
 }
 
 // commit runs a group in one transaction. A request that fails before it wrote anything just
@@ -184,10 +215,14 @@ func (w *writer) commit(ctx context.Context, group []*request) {
 		}
 	}
 	group = group[:n]
-	errs, err := w.attempt(ctx, group)
-	if err != nil && n > 1 && w.conn != nil {
+	errs, err := w.attempts(ctx, group)
+	if err != nil && n > 1 && w.conn != nil && !ofAll(err) {
 		for i := range group {
-			one, err := w.attempt(ctx, group[i:i+1])
+			if i > 0 && w.conn == nil { // gone: to try once for each would hold up everything
+				errs[i] = errs[i-1]
+				continue
+			}
+			one, err := w.attempts(ctx, group[i:i+1])
 			errs[i] = errors.Join(one[0], err)
 		}
 	} else if err != nil {
@@ -198,6 +233,18 @@ func (w *writer) commit(ctx context.Context, group []*request) {
 	for i, r := range group {
 		r.done <- errs[i]
 	}
+}
+
+// maxAttempts bounds how often a transaction is tried again that failed only because of others.
+const maxAttempts = 5
+
+func (w *writer) attempts(ctx context.Context, group []*request) (errs []error, err error) {
+	for range maxAttempts {
+		if errs, err = w.attempt(ctx, group); !again(err) {
+			break
+		}
+	}
+	return errs, err
 }
 
 // attempt runs a group in one transaction. errs are the requests that failed without a trace;
@@ -224,6 +271,9 @@ func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, e
 			w.conn = nil
 		}
 	}()
+	if w.lost != nil {
+		return errs, w.lost
+	}
 	if w.tx, err = w.conn.Begin(ctx); err != nil {
 		return errs, err
 	}
@@ -241,6 +291,9 @@ func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, e
 	if err != nil {
 		return errs, err
 	}
+	if stored < w.acked {
+		return errs, w.wentBack(ctx, stored)
+	}
 	w.lastEvent = stored
 	for i, r := range group {
 		w.wrote = false
@@ -254,27 +307,41 @@ func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, e
 	if err := w.flush(ctx, stored, before); err != nil {
 		return errs, err
 	}
-	return errs, w.tx.Commit(ctx)
+	if err := w.tx.Commit(ctx); err != nil {
+		return errs, err
+	}
+	w.acked = w.lastEvent
+	return errs, nil
+}
+
+// wentBack says that the database does not hold what it had committed: events that subscribers were
+// shown are gone, and their numbers will be given to others. So the store gets another epoch, and
+// this process, whose memory is of the old one, writes no more.
+func (w *writer) wentBack(ctx context.Context, stored uint64) error {
+	w.lost = fmt.Errorf("the database ends with event %d, although %d was committed to it: a standby that had not received everything took over, or an older copy was restored. Restart Foretick: it goes on from there", stored, w.acked)
+	if _, err := w.tx.Exec(ctx, "UPDATE meta SET epoch = $1 WHERE id = 1", rand.Text()); err != nil {
+		return errors.Join(w.lost, err)
+	}
+	return errors.Join(w.lost, w.tx.Commit(ctx))
 }
 
 // flush puts in what the transaction has gathered after event stored; the commit before it
 // was at before.
 func (w *writer) flush(ctx context.Context, stored uint64, before market.Time) error {
 	defer w.drop()
+	if err := w.land(ctx); err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		table   string
 		columns []string
 		rows    [][]any
 	}{
 		{"event", []string{"seq", "series", "start"}, w.events},
-		{"bar", barColumns, w.bars},
 		{"ledger", entryColumns, w.entries},
 		{"score", scoreColumns, w.scores},
 	} {
-		if len(c.rows) == 0 {
-			continue
-		}
-		if _, err := w.tx.CopyFrom(ctx, pgx.Identifier{c.table}, c.columns, pgx.CopyFromRows(c.rows)); err != nil {
+		if err := w.copyIn(ctx, c.table, c.columns, c.rows); err != nil {
 			return err
 		}
 	}
@@ -286,7 +353,11 @@ func (w *writer) flush(ctx context.Context, stored uint64, before market.Time) e
 	}
 	if w.lastEvent != stored {
 		b.Queue("UPDATE meta SET last_event = $1 WHERE id = 1", int64(w.lastEvent))
-		b.Queue("INSERT INTO clock (at, seq) VALUES ($1, $2)", int64(max(market.TimeOf(w.now()), before+1)), int64(w.lastEvent))
+		at := int64(max(market.TimeOf(w.now()), before+1))
+		if err := w.makePart(ctx, "clock", at); err != nil {
+			return err
+		}
+		b.Queue("INSERT INTO clock (at, seq) VALUES ($1, $2)", at, int64(w.lastEvent))
 	}
 	if b.Len() == 0 {
 		return nil

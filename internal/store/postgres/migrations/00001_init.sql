@@ -26,6 +26,10 @@ CREATE TABLE chain (
   scored_to      bigint NOT NULL -- the newest target that was scored
 );
 
+-- Tables that grow without end are partitioned: what a time is kept with, by that time; what only
+-- has a number in the order of commits, by that. Partitions are made as data comes (partition.go).
+-- Where TimescaleDB is installed, the tables are hypertables instead (timescale.go).
+
 -- The latest revision of every bar. Times are microseconds since 1970, here as everywhere.
 CREATE TABLE bar (
   series   integer NOT NULL,
@@ -41,12 +45,12 @@ CREATE TABLE bar (
   flags    integer NOT NULL, -- 1 backfill, 2 after a gap
   seq      bigint  NOT NULL, -- the event that brought it
   PRIMARY KEY (series, start)
-);
+) PARTITION BY RANGE (start);
 CREATE INDEX bar_seq ON bar (series, seq);
 
 -- Revisions that a later one replaced.
-CREATE TABLE bar_revision (LIKE bar INCLUDING DEFAULTS, PRIMARY KEY (seq));
-CREATE INDEX bar_revision_series ON bar_revision (series, seq);
+CREATE TABLE bar_revision (LIKE bar INCLUDING DEFAULTS, PRIMARY KEY (series, start, seq)) PARTITION BY RANGE (start);
+CREATE INDEX bar_revision_seq ON bar_revision (series, seq);
 
 -- Bars in the order in which they were committed. Entries of the ledger share the numbers:
 -- together they are the events of the store.
@@ -54,10 +58,10 @@ CREATE TABLE event (
   seq    bigint  PRIMARY KEY,
   series integer NOT NULL,
   start  bigint  NOT NULL
-);
+) PARTITION BY RANGE (seq);
 
 -- Sealed entries. body is what was sealed; the other columns repeat what selecting and the laws
--- need.
+-- need. That (series, num) is unique is an index of each partition.
 CREATE TABLE ledger (
   seq       bigint  PRIMARY KEY, -- of the event
   series    integer NOT NULL,
@@ -69,11 +73,10 @@ CREATE TABLE ledger (
   first_end bigint,              -- earliest end of a target of an issue
   hash      bytea   NOT NULL CHECK (length(hash) = 32),
   body      bytea   NOT NULL,
-  UNIQUE (series, num),
   CHECK ((kind = 1) = (num = 1)),
   CHECK (kind <> 2 OR time <= at),
   CHECK (kind <> 2 OR mode <> 1 OR first_end IS NULL OR at < first_end)
-);
+) PARTITION BY RANGE (seq);
 CREATE INDEX ledger_time ON ledger (series, time, num);
 
 CREATE TABLE score (
@@ -88,7 +91,7 @@ CREATE TABLE score (
   regime     smallint NOT NULL,
   numbers    double precision[] NOT NULL, -- see scores.go
   PRIMARY KEY (series, target, cutoff, model, horizon, version)
-);
+) PARTITION BY RANGE (target);
 
 -- What could not be used. Texts are bytes: they may hold what is no text.
 CREATE TABLE quarantine (

@@ -3,7 +3,4 @@
 CREATE TABLE clock (
   at  bigint PRIMARY KEY,
   seq bigint NOT NULL
-);
-
--- The revision of a bar that was the newest at an event.
-CREATE INDEX bar_revision_of ON bar_revision (series, start, seq);
+) PARTITION BY RANGE (at);

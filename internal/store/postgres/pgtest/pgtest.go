@@ -30,6 +30,7 @@ type Server struct {
 	dir     string
 	bin     string
 	as      *syscall.Credential
+	options []string
 }
 
 // Main runs the tests of a package and stops what they started. Call it from TestMain.
@@ -56,13 +57,21 @@ func Open(t testing.TB) string {
 			shared.server = &Server{address: address}
 			return
 		}
-		shared.server, shared.err = Start()
+		if _, measured := t.(*testing.B); measured {
+			shared.server, shared.err = Start()
+		} else {
+			shared.server, shared.err = Start(hasty...)
+		}
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
 	return shared.server.Schema(t)
 }
+
+// hasty are the settings of the shared server when it serves tests: it lives no longer than they do, so
+// nothing need reach the disk. Benchmarks get a server that keeps what it promises.
+var hasty = []string{"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"}
 
 // Schema returns the address of an empty schema, which is dropped when the test ends.
 func (s *Server) Schema(t testing.TB) string {
@@ -90,8 +99,8 @@ func (s *Server) Schema(t testing.TB) string {
 	return u.String()
 }
 
-// Start makes and starts a private server.
-func Start() (*Server, error) {
+// Start makes and starts a private server with options of its program, such as "-c", "port=1".
+func Start(options ...string) (*Server, error) {
 	bins, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
 		return nil, err
@@ -105,7 +114,7 @@ func Start() (*Server, error) {
 		return nil, errors.New("these tests need PostgreSQL 15 or newer: tools/need postgres installs it, or set FORETICK_TEST_POSTGRES to the URL of a database that may be written to")
 	}
 	slices.Sort(bins)
-	s := &Server{bin: filepath.Dir(bins[len(bins)-1])}
+	s := &Server{bin: filepath.Dir(bins[len(bins)-1]), options: options}
 	if s.dir, err = os.MkdirTemp("", "foretick-pg-"); err != nil {
 		return nil, err
 	}
@@ -141,7 +150,7 @@ func (s *Server) Run() error {
 		return err
 	}
 	defer log.Close()
-	s.cmd = s.command("postgres", "-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200")
+	s.cmd = s.command("postgres", append([]string{"-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200"}, s.options...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return err
