@@ -34,6 +34,9 @@ type Store interface {
 	store.LedgerReader
 	store.ScoreReader
 	store.EventReader
+	store.DocumentStore
+	// Actions is store.ActionStore's.
+	Actions(ctx context.Context, instrument string) ([]market.Action, error)
 	Quarantined(ctx context.Context, before uint64, limit int) ([]store.QuarantineRecord, error)
 	QuarantineCount(ctx context.Context) (int, error)
 }

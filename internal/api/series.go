@@ -62,7 +62,8 @@ func (s *Server) seriesRoutes() {
 	huma.Register(s.doc, get("list-series", "/v1/series", "market", "What is forecast: instruments at intervals", ""), s.listSeries)
 	huma.Register(s.doc, get("get-series", "/v1/series/{series}", "market", "One series", ""), s.getSeries)
 	huma.Register(s.doc, get("list-bars", "/v1/series/{series}/bars", "market", "Bars",
-		"The latest revision of each final bar. A bar in which nobody traded is absent."), s.listBars)
+		"The latest revision of each final bar. A bar in which nobody traded is absent. Bars are stored and forecast as they were traded; adjusted makes those before a split or dividend comparable with the newest."), s.listBars)
+	s.actionRoutes()
 }
 
 // record finds a series; an unknown one is a 404.
@@ -146,6 +147,7 @@ func (s *Server) getSeries(ctx context.Context, in *SeriesPath) (*oneOf[SeriesIn
 type BarPage struct {
 	Series   market.SeriesID `json:"series"`
 	Interval string          `json:"interval"`
+	Adjusted string          `json:"adjusted" enum:"none,splits,all"`
 	Items    []market.Bar    `json:"items"`
 	Next     string          `json:"next_cursor"`
 }
@@ -153,7 +155,8 @@ type BarPage struct {
 func (s *Server) listBars(ctx context.Context, in *struct {
 	SeriesPath
 	TimeRange
-	Limit int `query:"limit" minimum:"1" maximum:"5000" default:"500"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"5000" default:"500"`
+	Adjusted string `query:"adjusted" enum:"none,splits,all" default:"none" doc:"none: as traded. splits: prices before a split of n shares for one divided by n, volumes multiplied. all: prices before dividends lowered by their share of the close before them, too. Only what was announced counts."`
 }) (*oneOf[BarPage], error) {
 	r, err := s.record(ctx, in.id())
 	if err != nil {
@@ -167,8 +170,17 @@ func (s *Server) listBars(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, failure(err)
 	}
-	out := BarPage{Series: in.id(), Interval: r.Interval.String()}
+	out := BarPage{Series: in.id(), Interval: r.Interval.String(), Adjusted: in.Adjusted}
 	out.Items, out.Next = next(bars, in.Limit, func(b *market.Bar) int64 { return int64(b.Start) })
+	if in.Adjusted != "none" {
+		mode := market.ReturnAdjusted
+		if in.Adjusted == "splits" {
+			mode = market.SplitAdjusted
+		}
+		if out.Items, err = s.adjust(ctx, r, out.Items, mode); err != nil {
+			return nil, err
+		}
+	}
 	return &oneOf[BarPage]{out}, nil
 }
 

@@ -271,6 +271,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/series/{series}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Splits and dividends of the instrument, newest first
+         * @description As the venue or a file told them. Where several told otherwise of one, the newest stands.
+         */
+        get: operations["list-actions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/series/{series}/bars": {
         parameters: {
             query?: never;
@@ -280,7 +300,7 @@ export interface paths {
         };
         /**
          * Bars
-         * @description The latest revision of each final bar. A bar in which nobody traded is absent.
+         * @description The latest revision of each final bar. A bar in which nobody traded is absent. Bars are stored and forecast as they were traded; adjusted makes those before a split or dividend comparable with the newest.
          */
         get: operations["list-bars"];
         put?: never;
@@ -434,6 +454,26 @@ export interface paths {
          * @description from and to select by start of the target. A page holds about limit scores: it never splits those of one target.
          */
         get: operations["list-scores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/series/{series}/warnings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bars before which a share was split, newest first
+         * @description Where announced is false nobody told of it, and it is known by the price alone: it may be a real move, or data in two units. No forecast is judged across it, no model learns from it, and nothing is rescaled.
+         */
+        get: operations["list-warnings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -615,6 +655,20 @@ export interface components {
             models: components["schemas"]["ModelAccuracy"][];
             series: string;
         };
+        Action: {
+            /** Format: double */
+            amount?: number;
+            ex: string;
+            kind: string;
+            /** Format: double */
+            ratio?: number;
+            source?: string;
+            /**
+             * @description Such as split 7:1 or dividend 0.82.
+             * @example split 7:1
+             */
+            words: string;
+        };
         BacktestOrder: {
             /**
              * Format: int64
@@ -657,6 +711,8 @@ export interface components {
             volume: number;
         };
         BarPage: {
+            /** @enum {string} */
+            adjusted: "none" | "splits" | "all";
             interval: string;
             items: components["schemas"]["Bar"][];
             next_cursor: string;
@@ -1048,6 +1104,9 @@ export interface components {
             /** Format: int64 */
             unknown: number;
         };
+        ListOfActionBody: {
+            items: components["schemas"]["Action"][];
+        };
         ListOfEntryBody: {
             items: {
                 /** @description RFC 3339 */
@@ -1093,6 +1152,9 @@ export interface components {
         };
         ListOfVersionInfoBody: {
             items: components["schemas"]["VersionInfo"][];
+        };
+        ListOfWarningBody: {
+            items: components["schemas"]["Warning"][];
         };
         Model: {
             /** @description Whether its forecasts lead the page. */
@@ -1619,6 +1681,37 @@ export interface components {
             skipped?: string;
             to: string;
             warnings?: string[];
+        };
+        Warning: {
+            /** @description Whether the split had been announced when the bar came. */
+            announced: boolean;
+            /** @description When it was noticed, by this machine's clock. */
+            at: string;
+            /** @description The first bar after the break. */
+            bar: components["schemas"]["Span"];
+            /**
+             * Format: double
+             * @description Of the bar before it.
+             */
+            close: number;
+            /**
+             * Format: double
+             * @description Of the bar.
+             */
+            open: number;
+            /**
+             * Format: double
+             * @description New shares for an old one, as announced, or as it looks.
+             */
+            ratio: number;
+            /** @description In words, as the ledger gives it where forecasts are void. */
+            reason: string;
+            series: string;
+            /**
+             * Format: int64
+             * @description Forecasts from before that cannot be judged.
+             */
+            voided: number;
         };
         Window: {
             absolute_error: components["schemas"]["Stats"];
@@ -2638,6 +2731,65 @@ export interface operations {
             };
         };
     };
+    "list-actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Series ID, percent-encoded. */
+                series: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfActionBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-bars": {
         parameters: {
             query?: {
@@ -2650,6 +2802,8 @@ export interface operations {
                 /** @description next_cursor of the page before. */
                 cursor?: string;
                 limit?: number;
+                /** @description none: as traded. splits: prices before a split of n shares for one divided by n, volumes multiplied. all: prices before dividends lowered by their share of the close before them, too. Only what was announced counts. */
+                adjusted?: "none" | "splits" | "all";
             };
             header?: never;
             path: {
@@ -3232,6 +3386,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageOfScoreRowBody"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-warnings": {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Series ID, percent-encoded. */
+                series: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOfWarningBody"];
                 };
             };
             /** @description Unauthorized */
