@@ -10,8 +10,6 @@ import (
 	"runtime"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/web"
@@ -67,7 +65,7 @@ func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		parent := existing(c.Data)
-		if unix.Access(parent, unix.W_OK) != nil {
+		if !writable(parent) {
 			return []finding{bad("data", "%s does not exist and cannot be created: %s is not writable; choose another folder with --data", c.Data, parent)}, false
 		}
 		return []finding{ok("data", "%s does not exist yet; foretick serve creates it", c.Data)}, false
@@ -75,7 +73,7 @@ func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
 		return []finding{bad("data", "%v", err)}, false
 	case !info.IsDir():
 		return []finding{bad("data", "%s is not a folder; choose another with --data", c.Data)}, false
-	case unix.Access(c.Data, unix.W_OK) != nil:
+	case !writable(c.Data):
 		return []finding{bad("data", "%s is not writable by this user", c.Data)}, false
 	}
 	if _, err := os.Stat(filepath.Join(c.Data, app.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
@@ -133,12 +131,12 @@ func existing(path string) string {
 }
 
 func (c *doctorCmd) disk() finding {
-	var s unix.Statfs_t
 	at := existing(c.Data)
-	if err := unix.Statfs(at, &s); err != nil {
+	bytes, err := freeSpace(at)
+	if err != nil {
 		return warn("disk", "cannot tell the free space of %s: %v", at, err)
 	}
-	free := float64(s.Bavail) * float64(s.Bsize) / 1e9
+	free := float64(bytes) / 1e9
 	text := fmt.Sprintf("%.1f GB free at %s; a one-second series takes about 0.4 GB a day, a one-minute series 7 MB", free, at)
 	switch {
 	case free < 0.1:

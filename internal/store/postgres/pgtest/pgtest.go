@@ -29,7 +29,7 @@ type Server struct {
 	cmd     *exec.Cmd
 	dir     string
 	bin     string
-	as      *syscall.Credential
+	as      *account // nil: the user who runs the tests
 	options []string
 }
 
@@ -128,7 +128,7 @@ func Start(options ...string) (*Server, error) {
 		if err := errors.Join(err1, err2, os.Chown(s.dir, uid, gid), os.Chmod(s.dir, 0o755)); err != nil {
 			return nil, err
 		}
-		s.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		s.as = &account{uid, gid}
 	}
 	if out, err := s.command("initdb", "-D", filepath.Join(s.dir, "data"), "-U", "foretick", "-A", "trust", "-N", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, out)
@@ -136,10 +136,13 @@ func Start(options ...string) (*Server, error) {
 	return s, s.Run()
 }
 
+// account is a user of the system.
+type account struct{ uid, gid int }
+
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	c := exec.Command(filepath.Join(s.bin, name), args...)
 	c.Dir = s.dir
-	c.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGKILL}
+	c.SysProcAttr = s.as.process()
 	return c
 }
 
