@@ -52,7 +52,7 @@ func (b *Break) factor() float64 {
 // restored decides alike.
 func (t *Track) split(in *Input) *Break {
 	last, ok := t.Last()
-	if !ok {
+	if !ok || t.cfg.Raw {
 		return nil
 	}
 	b := &Break{Bar: in.Span(), Close: last.Close, Open: in.Open}

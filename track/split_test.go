@@ -113,6 +113,30 @@ func TestSplit(t *testing.T) {
 // TestSplitIsNotLearnt compares a series with a split with the same without: an announced
 // split leaves forecasts, as ratios to the price, and the regime as they are. Where it was
 // not announced only what the price did overnight is missing.
+// Raw prices have no breaks, whatever is announced and however they look.
+func TestRaw(t *testing.T) {
+	const n, at = 120, 80
+	in := traded(n, at, 7)
+	for i := range in {
+		in[i].Splits = announced(in, at, 7)
+	}
+	cfg := daily()
+	cfg.Raw = true
+	tr := newTrack(t, cfg)
+	for i := range in {
+		r, err := tr.Advance(context.Background(), in[i], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Break != nil || len(r.Voided) > 0 {
+			t.Fatalf("bar %d: %+v, %d void", i, r.Break, len(r.Voided))
+		}
+		if i >= at && len(r.Scores) != 5*len(cfg.Models) {
+			t.Fatalf("bar %d: %d scores", i, len(r.Scores))
+		}
+	}
+}
+
 func TestSplitIsNotLearnt(t *testing.T) {
 	const n, at = 700, 500
 	models := func() []forecast.Forecaster {

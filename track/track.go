@@ -68,6 +68,10 @@ type Config struct {
 	// LateAfter is how long after its target opened a live forecast may be issued
 	// without being marked late: what the finality rule itself takes.
 	LateAfter time.Duration
+	// Raw takes every price as it stands: no split is looked for nor heeded, and a forecast
+	// across one is judged by what the price did. Benchmarks whose peers were judged so
+	// need it.
+	Raw bool
 }
 
 // Input is one bar as it was logged.

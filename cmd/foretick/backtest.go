@@ -26,11 +26,12 @@ type walkFlags struct {
 	Last    int      `default:"0" help:"Walk only the newest bars of each series; 0: all."`
 	From    string   `default:"" help:"Leave out bars that start before (RFC 3339 or date)."`
 	To      string   `default:"" help:"Leave out bars that start then or later."`
+	Raw     bool     `help:"Take prices as they stand: what looks like a split, or was announced as one, is judged as the move it seems. For comparisons with peers that were judged so."`
 	Jobs    int      `default:"0" help:"Series walked at once; 0: one a processor. The figures do not depend on it."`
 }
 
 func (f *walkFlags) spec() (spec backtest.Spec, err error) {
-	spec = backtest.Spec{Models: f.Models, BurnIn: f.BurnIn, Refit: f.Refit, Horizons: f.Horizon, Last: f.Last}
+	spec = backtest.Spec{Models: f.Models, BurnIn: f.BurnIn, Refit: f.Refit, Horizons: f.Horizon, Last: f.Last, Raw: f.Raw}
 	for _, e := range []struct {
 		flag, text string
 		at         *market.Time

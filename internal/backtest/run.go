@@ -124,7 +124,7 @@ func run(ctx context.Context, spec *Spec, in *Input, bars []market.Bar, opt *Opt
 	}
 	models := opt.Forecasters(in.File)
 	tr, err := track.New(track.Config{Series: in.Series, Mode: ledger.Replay, Calendar: in.Calendar,
-		Horizons: spec.Horizons, Models: models, RefitEvery: spec.Refit})
+		Horizons: spec.Horizons, Models: models, RefitEvery: spec.Refit, Raw: spec.Raw})
 	if err != nil {
 		return nil, fmt.Errorf("backtest: %s: %w", w.walked.Series, err)
 	}

@@ -22,13 +22,15 @@ import (
 // Spec says what is walked and how. The zero values of BurnIn, Refit, Horizons and
 // Models are replaced by Finish.
 type Spec struct {
-	Models   []string    `json:"models"`
-	BurnIn   int         `json:"burn_in"`
-	Refit    int         `json:"refit"`
-	Horizons []int       `json:"horizons"`
-	Last     int         `json:"last"` // only the newest bars of each series; 0: all
-	From     market.Time `json:"-"`    // bars that start before are left out; 0: none
-	To       market.Time `json:"-"`    // bars that start here or later are left out; 0: none
+	Models   []string `json:"models"`
+	BurnIn   int      `json:"burn_in"`
+	Refit    int      `json:"refit"`
+	Horizons []int    `json:"horizons"`
+	Last     int      `json:"last"` // only the newest bars of each series; 0: all
+	// Raw takes prices as they stand: what looks like a split is a move (track.Config).
+	Raw  bool        `json:"raw"`
+	From market.Time `json:"-"` // bars that start before are left out; 0: none
+	To   market.Time `json:"-"` // bars that start here or later are left out; 0: none
 }
 
 // Defaults of Spec.

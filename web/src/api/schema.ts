@@ -1214,6 +1214,7 @@ export interface components {
             /** Format: int64 */
             last: number;
             models: string[];
+            raw: boolean;
             /** Format: int64 */
             refit: number;
             series: string[];
@@ -1296,6 +1297,7 @@ export interface components {
             last: number;
             models: string[];
             note: string;
+            raw: boolean;
             /** Format: int64 */
             refit: number;
             to?: string;
