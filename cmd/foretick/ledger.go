@@ -17,6 +17,7 @@ import (
 type ledgerCmd struct {
 	Verify ledgerVerifyCmd `cmd:"" help:"Check the chain of every series, or of an exported file: exit status 1 and the first bad entry when anything was changed."`
 	Show   ledgerShowCmd   `cmd:"" help:"Print entries in readable form."`
+	Inputs ledgerInputsCmd `cmd:"" help:"Print the bars that the forecasts of an entry were made from, as they were known then, and whether they are the ones it seals."`
 	Export ledgerExportCmd `cmd:"" help:"Write a chain as JSON lines that anyone can verify."`
 }
 
@@ -34,10 +35,14 @@ type ledgerVerifyCmd struct {
 	app.Place
 	Series string `arg:"" optional:"" help:"Series such as sim:AMZN@1s; all when left out."`
 	File   string `type:"existingfile" help:"Check this exported file (JSON lines) instead of the database."`
+	Inputs bool   `help:"Recompute from the stored bars what every forecast was made from, too, and compare it with what was sealed: finds bars that were changed."`
 }
 
 func (c *ledgerVerifyCmd) Run(t *terminal) error {
 	if c.File != "" {
+		if c.Inputs {
+			return usage("--inputs needs the bars, which are in the database: leave --file out")
+		}
 		return c.verifyFile(t)
 	}
 	st, err := opened(t, c.Place)
@@ -62,6 +67,14 @@ func (c *ledgerVerifyCmd) Run(t *terminal) error {
 			}
 			bad = true
 			fmt.Fprintf(t.stdout, "BAD   %s  entry %d: %s\n", s.ID(), b.Seq, b.Reason)
+			continue
+		}
+		if c.Inputs {
+			agree, err := verifyInputs(t, st, s.ID())
+			if err != nil {
+				return err
+			}
+			bad = bad || !agree
 		}
 	}
 	switch {

@@ -30,6 +30,7 @@ type cli struct {
 	Import   importCmd   `cmd:"" help:"Store the bars of recorded files as history, or splits and dividends."`
 	Export   exportCmd   `cmd:"" help:"Write the stored bars of a series as CSV."`
 	Ledger   ledgerCmd   `cmd:"" help:"Check, show and export sealed forecasts."`
+	DB       dbCmd       `cmd:"" name:"db" help:"The database as a whole: what it holds, its schema, whether it is sound."`
 	Bench    benchCmd    `cmd:"" help:"Measure how well the models forecast, and estimate what they start from."`
 	Doctor   doctorCmd   `cmd:"" help:"Look at the data folder, port, disk and clock, and say what is wrong."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

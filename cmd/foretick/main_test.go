@@ -38,7 +38,8 @@ func TestScripts(t *testing.T) {
 			// status N foretick ARGS runs foretick and wants the exit status N.
 			"status": status,
 			// hostile writes hostile.pth and hostile.pkl: run by Python, they create the file pwned.
-			"hostile": hostile,
+			"hostile":  hostile,
+			"replayed": replayed, "tampered": tampered,
 		},
 	})
 }

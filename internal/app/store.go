@@ -65,13 +65,31 @@ func (p Place) Open(ctx context.Context) (store.Store, error) { return p.open(ct
 func (p Place) OpenReadOnly(ctx context.Context) (store.Store, error) { return p.open(ctx, true) }
 
 func (p Place) open(ctx context.Context, readOnly bool) (store.Store, error) {
+	scheme, address, err := p.address()
+	if err != nil {
+		return nil, err
+	}
+	return catalog.Stores[scheme](ctx, address, readOnly)
+}
+
+// Inspect describes the store, whatever the version of its schema, beside a process that
+// writes to it. The error wraps store.ErrNotFound when there is none.
+func (p Place) Inspect(ctx context.Context) (store.Info, error) {
+	scheme, address, err := p.address()
+	if err != nil {
+		return store.Info{}, err
+	}
+	return catalog.Inspectors[scheme](ctx, address)
+}
+
+// address is the scheme and the address by which the catalog knows the place.
+func (p Place) address() (scheme, address string, err error) {
 	if p.Store == "" {
-		return catalog.Stores["sqlite"](ctx, p.Data, readOnly)
+		return "sqlite", p.Data, nil
 	}
-	scheme, _, _ := strings.Cut(p.Store, "://")
-	open := catalog.Stores[scheme]
-	if scheme == "sqlite" || open == nil {
-		return nil, fmt.Errorf("--store: write postgres://user:password@host/database; a SQLite database is named by its folder, --data")
+	scheme, _, _ = strings.Cut(p.Store, "://")
+	if scheme == "sqlite" || catalog.Stores[scheme] == nil {
+		return "", "", fmt.Errorf("--store: write postgres://user:password@host/database; a SQLite database is named by its folder, --data")
 	}
-	return open(ctx, p.Store, readOnly)
+	return scheme, p.Store, nil
 }

@@ -29,6 +29,13 @@ var Stores = map[string]func(ctx context.Context, address string, readOnly bool)
 	"postgresql": openPostgres,
 }
 
+// Inspectors describe stores, of whatever version, by the same schemes and addresses.
+var Inspectors = map[string]func(ctx context.Context, address string) (store.Info, error){
+	"sqlite":     sqlite.Inspect,
+	"postgres":   postgres.Inspect,
+	"postgresql": postgres.Inspect,
+}
+
 func openPostgres(ctx context.Context, address string, readOnly bool) (store.Store, error) {
 	s, err := postgres.Open(ctx, address, postgres.Options{ReadOnly: readOnly})
 	if err != nil {

@@ -29,6 +29,8 @@ var (
 	ErrReadOnly = errors.New("store: not writable")
 	// ErrLocked says that another process uses the store.
 	ErrLocked = errors.New("store: in use by another process")
+	// ErrVersion says that the schema is older or newer than what this program needs.
+	ErrVersion = errors.New("store: of another version")
 	// ErrCorrupt says that stored data is damaged.
 	ErrCorrupt = errors.New("store: damaged")
 	// ErrTooEarly says that what was known at a time cannot be told: it lies before
@@ -49,6 +51,7 @@ type Store interface {
 	Clock
 	DocumentStore
 	ActionStore
+	Checker
 	// Ping reports whether the store can be written to now.
 	Ping(ctx context.Context) error
 	// Close waits for what was handed over, then releases the store. It may be

@@ -174,7 +174,7 @@ func TestRefused(t *testing.T) {
 	if _, err := other.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), address, Options{}); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "use a newer Foretick") {
+	if _, err := Open(t.Context(), address, Options{}); !errors.Is(err, store.ErrVersion) || !strings.Contains(err.Error(), "use a newer Foretick") {
 		t.Errorf("a newer schema: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

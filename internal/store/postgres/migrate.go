@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -60,6 +59,11 @@ func migrate(ctx context.Context, cfg *pgx.ConnConfig) (err error) {
 	if err := knownVersion(have); err != nil {
 		return err
 	}
+	if have > 0 {
+		if err := prepareSchema(ctx, cfg, have); err != nil {
+			return err
+		}
+	}
 	if _, err := p.Up(ctx); err != nil {
 		return err
 	}
@@ -89,23 +93,32 @@ func newestVersion() int64 {
 // knownVersion refuses a schema that this program is too old for.
 func knownVersion(have int64) error {
 	if newest := newestVersion(); have > newest {
-		return fmt.Errorf("%w: the database has version %d, this program knows up to %d; use a newer Foretick", store.ErrCorrupt, have, newest)
+		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrVersion, have, newest)
 	}
 	return nil
 }
 
+// version is the version of the schema. The error wraps store.ErrNotFound when there is none.
+func version(ctx context.Context, q querier) (int64, error) {
+	var have *int64
+	err := q.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&have)
+	switch {
+	case codeOf(err) == "42P01" || err == nil && (have == nil || *have == 0): // undefined_table
+		return 0, fmt.Errorf("%w: it holds nothing of Foretick's; foretick serve or foretick import with this --store creates what is needed", store.ErrNotFound)
+	case err != nil:
+		return 0, err
+	}
+	return *have, nil
+}
+
 // readable refuses a database that a reader does not understand.
 func readable(ctx context.Context, pool querier) error {
-	var have *int64
-	err := pool.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&have)
-	var pg *pgconn.PgError
-	switch {
-	case errors.As(err, &pg) && pg.Code == "42P01": // undefined_table
-		return fmt.Errorf("%w: it holds nothing of Foretick's; foretick serve or foretick import with this --store creates what is needed", store.ErrNotFound)
-	case err != nil:
+	have, err := version(ctx, pool)
+	if err != nil {
 		return err
-	case have == nil || *have < newestVersion():
-		return fmt.Errorf("%w: it was written by an older Foretick; start foretick serve once to bring it up to date", store.ErrCorrupt)
 	}
-	return knownVersion(*have)
+	if newest := newestVersion(); have < newest {
+		return fmt.Errorf("%w: its schema has version %d, this program reads version %d; foretick db migrate brings it up to date", store.ErrVersion, have, newest)
+	}
+	return knownVersion(have)
 }

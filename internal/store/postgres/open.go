@@ -68,13 +68,16 @@ const (
 	acquirePause = 20 * time.Millisecond
 )
 
+// errAddress does not repeat the address: it may hold a password.
+var errAddress = errors.New("postgres: the address cannot be read; write postgres://user:password@host:5432/database")
+
 // Open opens the store at address, a URL such as postgres://user@host/database, and brings its
 // schema up to date. The error wraps store.ErrLocked when another process writes to it, and
-// store.ErrCorrupt when the schema was written by a newer version. No error holds the password.
+// store.ErrVersion when the schema was written by a newer version. No error holds the password.
 func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(address)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: the address cannot be read; write postgres://user:password@host:5432/database")
+		return nil, errAddress
 	}
 	if opt.Readers < 1 {
 		opt.Readers = 8

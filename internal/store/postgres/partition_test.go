@@ -205,7 +205,7 @@ func TestReaderOfNothing(t *testing.T) {
 	}
 	defer s.Close()
 	c := connect(t, address)
-	for version, want := range map[int64]string{newestVersion() - 1: "start foretick serve once", newestVersion() + 1: "use a newer Foretick"} {
+	for version, want := range map[int64]string{newestVersion() - 1: "foretick db migrate", newestVersion() + 1: "use a newer Foretick"} {
 		if _, err := c.Exec(t.Context(), "UPDATE goose_db_version SET version_id = $1 WHERE id = (SELECT max(id) FROM goose_db_version)", version); err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,8 @@ func (s *Store) writeLoop(ctx context.Context) {
 	if s.w.conn != nil {
 		closing, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		_ = s.w.conn.Close(closing) // the lock goes with it
+		_, _ = s.w.conn.Exec(closing, sqlUnlock, int32(lockKey&0x7fffffff)) // or it goes with the session
+		_ = s.w.conn.Close(closing)
 	}
 }
 
@@ -145,6 +146,13 @@ type chain struct {
 	moved bool
 }
 
+// The lock of the writing process is of its schema: two schemas of one database are two stores.
+// It goes with the session, but the server may take a moment to notice that that has ended.
+const (
+	sqlLock   = "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))"
+	sqlUnlock = "SELECT pg_advisory_unlock($1, hashtext(current_schema()))"
+)
+
 // connect connects, and takes the right to write.
 func (w *writer) connect(ctx context.Context, first bool) (err error) {
 	conn, err := pgx.ConnectConfig(ctx, w.cfg)
@@ -158,8 +166,7 @@ func (w *writer) connect(ctx context.Context, first bool) (err error) {
 	}()
 	var got bool
 	for range 20 {
-		// The lock is of this database: two schemas of one database are two stores.
-		if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext(current_schema()))", int32(lockKey&0x7fffffff)).Scan(&got); err != nil {
+		if err := conn.QueryRow(ctx, sqlLock, int32(lockKey&0x7fffffff)).Scan(&got); err != nil {
 			return err
 		}
 		if got || first {

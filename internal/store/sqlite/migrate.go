@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/foretick/foretick/internal/store"
@@ -21,7 +20,7 @@ const applicationID = 0x46544B31
 // migrate brings the schema to the newest version, one transaction a step. Steps
 // are files named by number; there is no way back. A file of another program or
 // of a newer version is refused.
-func migrate(conn *sqlite.Conn) error {
+func migrate(conn *conn) error {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {
 		return err
@@ -42,7 +41,12 @@ func migrate(conn *sqlite.Conn) error {
 	case id != applicationID && (tables > 0 || version > 0):
 		return fmt.Errorf("%w: it is a database of another program", store.ErrCorrupt)
 	case version > len(files):
-		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrCorrupt, version, len(files))
+		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrVersion, version, len(files))
+	}
+	if version == 1 {
+		if err := settleFirst(conn); err != nil {
+			return fmt.Errorf("settle the schema of version 1: %w", err)
+		}
 	}
 	for n := version; n < len(files); n++ {
 		if err := migrateTo(conn, n+1, files[n].Name()); err != nil {
@@ -52,25 +56,41 @@ func migrate(conn *sqlite.Conn) error {
 	return nil
 }
 
-func migrateTo(conn *sqlite.Conn, version int, file string) (err error) {
+func migrateTo(conn *conn, version int, file string) error {
 	script, err := migrations.ReadFile("migrations/" + file)
 	if err != nil {
 		return err
 	}
-	end, err := sqlitex.ImmediateTransaction(conn)
+	return transaction(conn, func() error {
+		if err := execScript(conn, string(script)); err != nil {
+			return err
+		}
+		if version == 1 {
+			if err := exec(conn, sqlNewMeta, newEpoch()); err != nil {
+				return err
+			}
+		}
+		return execScript(conn, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d;", applicationID, version))
+	})
+}
+
+// transaction runs f in a transaction of its own, which is undone when f fails.
+func transaction(conn *conn, f func() error) (err error) {
+	end, err := sqlitex.ImmediateTransaction(conn.Conn)
 	if err != nil {
 		return err
 	}
 	defer end(&err)
-	if err := sqlitex.ExecuteScript(conn, string(script), nil); err != nil {
-		return err
-	}
-	if version == 1 {
-		if err := sqlitex.Execute(conn, sqlNewMeta, &sqlitex.ExecOptions{Args: []any{newEpoch()}}); err != nil {
-			return err
-		}
-	}
-	return sqlitex.ExecuteScript(conn, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d;", applicationID, version), nil)
+	return f()
+}
+
+func execScript(conn *conn, script string) error {
+	return sqlitex.ExecuteScript(conn.Conn, script, nil)
+}
+
+// execTransient runs a statement that is not worth keeping prepared.
+func execTransient(conn *conn, query string) error {
+	return sqlitex.ExecuteTransient(conn.Conn, query, nil)
 }
 
 func newEpoch() string {

@@ -73,8 +73,8 @@ var _ store.Store = (*Store)(nil)
 //   - store.ErrLocked when another process uses the folder (it is named),
 //   - store.ErrReadOnly when the folder or the file cannot be written to,
 //   - store.ErrFull when the disk is full,
-//   - store.ErrCorrupt when the file is damaged or no database of Foretick's, or
-//     was written by a newer version.
+//   - store.ErrCorrupt when the file is damaged or no database of Foretick's,
+//   - store.ErrVersion when it was written by a newer version.
 func Open(ctx context.Context, dir string, opt Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (s *Store) open(ctx context.Context, opt Options) (err error) {
 		}
 	}()
 	conn.SetInterrupt(ctx.Done())
-	if err := migrate(conn.Conn); err != nil {
+	if err := migrate(conn); err != nil {
 		return err
 	}
 	if opt.MaxBytes > 0 {

@@ -105,7 +105,7 @@ func TestOpenRefuses(t *testing.T) {
 			create(t, dir)
 			alter(t, dir, "PRAGMA user_version=999")
 			return dir
-		}, store.ErrCorrupt, "newer Foretick"},
+		}, store.ErrVersion, "newer Foretick"},
 		{"a damaged schema", func(t *testing.T, dir string) string {
 			create(t, dir)
 			damage(t, dir, 100, 4000)
@@ -223,7 +223,7 @@ func TestOpenReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	alter(t, dir, "PRAGMA user_version=999")
-	if _, err := OpenReader(t.Context(), dir, Options{}); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "newer Foretick") {
+	if _, err := OpenReader(t.Context(), dir, Options{}); !errors.Is(err, store.ErrVersion) || !strings.Contains(err.Error(), "newer Foretick") {
 		t.Fatalf("error %v, want ErrCorrupt", err)
 	}
 }

@@ -68,9 +68,9 @@ func checkVersion(conn *conn) error {
 	case id != applicationID:
 		return fmt.Errorf("%w: it is a database of another program", store.ErrCorrupt)
 	case version > len(files):
-		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrCorrupt, version, len(files))
+		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrVersion, version, len(files))
 	case version < len(files):
-		return fmt.Errorf("%w: its schema has version %d, this program reads version %d; foretick serve brings it up to date", store.ErrCorrupt, version, len(files))
+		return fmt.Errorf("%w: its schema has version %d, this program reads version %d; foretick db migrate brings it up to date", store.ErrVersion, version, len(files))
 	}
 	return nil
 }
