@@ -149,6 +149,8 @@ export async function mock(o: MockOptions = {}): Promise<{ url: string; close():
       answer(res, { series: m.id, horizon, as_of: last?.end ?? null, models: m.accuracy(horizon || 1) });
     } else if (what === "calibration") {
       answer(res, m.calibration(model || "ewma", horizon || 1));
+    } else if (what === "actions" || what === "warnings") {
+      answer(res, { items: [] });
     } else if (what === "gaps") {
       const [from, to] = [now - 7200e3, now - 7100e3];
       const gap = {

@@ -1,6 +1,8 @@
 import { forgetKey, readKey } from "./key.ts";
 import type {
   Accuracy,
+  Action,
+  Adjusted,
   BacktestOrder,
   Bar,
   Calibration,
@@ -21,6 +23,7 @@ import type {
   TrainingOrder,
   Version,
   VersionDetail,
+  Warning,
 } from "./types.ts";
 
 /** An answer of the API that is not the one asked for, in words that can be shown. */
@@ -138,7 +141,7 @@ const of = (series: string, rest = ""): string => `/series/${encodeURIComponent(
 export const api = {
   status: (signal?: AbortSignal) => get<Status>("/status", {}, signal),
   series: (signal?: AbortSignal) => get<{ items: Series[] }>("/series", {}, signal),
-  bars: (series: string, q: { limit: number; cursor?: string }, signal?: AbortSignal) =>
+  bars: (series: string, q: { limit: number; cursor?: string; adjusted: Adjusted }, signal?: AbortSignal) =>
     get<Page<Bar>>(of(series, "/bars"), { order: "desc", ...q }, signal),
   forecasts: (
     series: string,
@@ -150,6 +153,10 @@ export const api = {
   calibration: (series: string, q: { model: string; horizon: number }, signal?: AbortSignal) =>
     get<Calibration>(of(series, "/calibration"), q, signal),
   gaps: (series: string, signal?: AbortSignal) => get<{ items: Gap[] }>(of(series, "/gaps"), {}, signal),
+  actions: (series: string, signal?: AbortSignal) =>
+    get<{ items: Action[] }>(of(series, "/actions"), {}, signal),
+  warnings: (series: string, signal?: AbortSignal) =>
+    get<{ items: Warning[] }>(of(series, "/warnings"), {}, signal),
   head: (series: string, signal?: AbortSignal) => get<LedgerHead>(of(series, "/ledger"), {}, signal),
   lastIssue: (series: string, signal?: AbortSignal) =>
     get<{ items: LedgerEntry[] }>(

@@ -37,6 +37,12 @@ export type TrainingOrder = Schemas["TrainingOrder"];
 export type Options = Schemas["Options"];
 /** One epoch on a learning curve. */
 export type Epoch = Schemas["Point"];
+/** A split or dividend. */
+export type Action = Schemas["Action"];
+/** A bar before which a share was split, announced or not. */
+export type Warning = Schemas["Warning"];
+/** Whether prices before splits and dividends are made comparable with the newest. */
+export type Adjusted = "none" | "splits" | "all";
 export type Gap = Schemas["GapInfo"];
 export type LedgerHead = Pick<Schemas["LedgerHead"], "series" | "seq" | "hash">;
 export type FeedHealth = Schemas["FeedHealth"];

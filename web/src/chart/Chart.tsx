@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Series } from "../api/types.ts";
+import type { Adjusted, Series } from "../api/types.ts";
 import { price } from "../format/number.ts";
 import { barTime, zone } from "../format/time.ts";
 import type { App } from "../state/app.ts";
+import { Select } from "../ui/Picker.tsx";
 import { Legend } from "./Legend.tsx";
 import { Overview } from "./Overview.tsx";
 import { ChartView } from "./view.ts";
@@ -87,6 +88,7 @@ export function Chart({ app, series }: { app: App; series: Series }) {
         <span class="swatch fan">sealed forecast, 50 % and 90 %</span>
         <span class="swatch trail">what was forecast, 90 %</span>
         <span class="swatch cross">outcome outside the 90 % interval</span>
+        <Unit app={app} />
         <span class="zone">
           {series.interval_seconds >= 86_400 ? "Dates in UTC" : `Times in ${zone()}`}
           {app.loadingOlder.value && " · loading older bars…"}
@@ -94,6 +96,26 @@ export function Chart({ app, series }: { app: App; series: Series }) {
       </div>
       <Words app={app} series={series} />
     </section>
+  );
+}
+
+const UNITS = [
+  { value: "none", label: "as traded" },
+  { value: "splits", label: "split-adjusted", title: "Those before a split are in shares of now" },
+  { value: "all", label: "fully adjusted", title: "For splits, and lowered by dividends paid since" },
+];
+
+/** The unit of prices before splits and dividends, where there are any. */
+function Unit({ app }: { app: App }) {
+  const { adjusted } = app.view.value;
+  if (app.splits.actions.value.length === 0 && adjusted === "none") return null;
+  return (
+    <Select
+      label="Prices"
+      options={UNITS}
+      value={adjusted}
+      pick={v => app.show({ adjusted: v as Adjusted })}
+    />
   );
 }
 

@@ -13,7 +13,8 @@ export function Legend({ app, series, hover }: { app: App; series: Series; hover
   const t = hover ?? last?.t;
   if (t === undefined || last === null) return <div class="legend" />;
   const bar = hover === null ? last : app.bars.at(t);
-  const forecast = app.trail.at(t) ?? app.ahead.value.find(f => f.t === t);
+  const forecast =
+    t >= app.comparable() ? (app.trail.at(t) ?? app.ahead.value.find(f => f.t === t)) : undefined;
   const daily = series.interval_seconds >= DAY;
   const up = bar !== undefined && bar.close >= bar.open;
   return (

@@ -32,10 +32,13 @@ export class Path implements ISeriesPrimitive<Time> {
   #p: SeriesAttachedParameter<Time> | undefined;
   #items: readonly Sealed[];
   #palette: Palette;
+  #comparable: () => number;
 
-  constructor(items: readonly Sealed[], palette: Palette) {
+  /** comparable tells the first bar whose forecasts are in the unit of the chart's prices. */
+  constructor(items: readonly Sealed[], palette: Palette, comparable: () => number) {
     this.#items = items;
     this.#palette = palette;
+    this.#comparable = comparable;
   }
 
   attached(p: SeriesAttachedParameter<Time>): void {
@@ -59,7 +62,7 @@ export class Path implements ISeriesPrimitive<Time> {
   #visible(): readonly Sealed[] {
     const range = this.#p?.chart.timeScale().getVisibleRange();
     if (!range) return [];
-    const from = lowerBound(this.#items, Number(range.from) * 1000);
+    const from = lowerBound(this.#items, Math.max(Number(range.from) * 1000, this.#comparable()));
     const to = lowerBound(this.#items, Number(range.to) * 1000 + 1);
     return this.#items.slice(from, to).filter(f => f.status === "scored");
   }

@@ -3,11 +3,13 @@ import {
   ColorType,
   CrosshairMode,
   createChartEx,
+  createSeriesMarkers,
   type DeepPartial,
   defaultHorzScaleBehavior,
   HistogramSeries,
   type IChartApiBase,
   type ISeriesApi,
+  type ISeriesMarkersPluginApi,
   LineSeries,
   type LogicalRange,
   TickMarkType,
@@ -51,6 +53,7 @@ export class ChartView implements ChartListener {
   #aheadLast = 0;
   #fan: Fan;
   #path: Path;
+  #marks: ISeriesMarkersPluginApi<Time>;
   #palette: Palette;
   #series: Series;
   #placed = false;
@@ -103,7 +106,8 @@ export class ChartView implements ChartListener {
     });
     this.#ahead = this.#chart.addSeries(LineSeries, { lastValueVisible: false, priceLineVisible: false });
     this.#fan = new Fan(this.#palette, this.#format);
-    this.#path = new Path(app.trail.items, this.#palette);
+    this.#path = new Path(app.trail.items, this.#palette, () => app.comparable());
+    this.#marks = createSeriesMarkers(this.#candles);
     this.#candles.attachPrimitive(this.#path);
     this.#candles.attachPrimitive(this.#fan);
     this.restyle();
@@ -114,6 +118,7 @@ export class ChartView implements ChartListener {
     app.listeners.add(this);
     this.bars({ kind: "rebuild" });
     this.forecasts();
+    this.marks();
   }
 
   dispose(): void {
@@ -156,6 +161,7 @@ export class ChartView implements ChartListener {
     });
     this.#fan.restyle(p, this.#format);
     this.#path.restyle(p);
+    this.marks();
     this.#volume.setData(this.#app.bars.items.map(b => this.#bin(b)));
   }
 
@@ -179,13 +185,34 @@ export class ChartView implements ChartListener {
       if (items.length === 0) this.#placed = false;
       this.#extend();
       this.#placeFirst();
+      this.marks();
     } else {
       const historical = change.kind === "revise" && change.bar !== this.#app.bars.last;
       this.#candles.update(this.#candle(change.bar), historical);
       this.#volume.update(this.#bin(change.bar), historical);
       this.#placeFirst();
+      if ((this.#app.splits.marks.value[0]?.t ?? 0) >= change.bar.t) this.marks();
     }
     this.forecasts();
+  }
+
+  /** Marks splits, dividends and what looks like a split; a letter or sign says which. */
+  marks(): void {
+    const p = this.#palette;
+    this.#marks.setMarkers(
+      this.#app.splits.placed(this.#app.bars).map(({ bar, mark }) =>
+        mark.kind === "suspected"
+          ? { time: sec(bar.t), position: "aboveBar", shape: "arrowDown", color: p.miss, text: "split?" }
+          : {
+              time: sec(bar.t),
+              position: "belowBar",
+              shape: mark.kind === "split" ? "square" : "circle",
+              color: p.muted,
+              text: mark.kind === "split" ? mark.words : "D",
+              size: mark.kind === "split" ? 1 : 0.6,
+            },
+      ),
+    );
   }
 
   /** Shows the range that the address names, once what it needs is loaded. */

@@ -18,6 +18,7 @@ import { Bars, type Candle, type Change, candle } from "./bars.ts";
 import { light } from "./light.ts";
 import { type LiveEvent, parseEvent, Queue } from "./live.ts";
 import { Slow } from "./slow.ts";
+import { Splits } from "./splits.ts";
 import { Throttle } from "./throttle.ts";
 import { issued, type Sealed, sealed, Trail } from "./trail.ts";
 import { formatView, parseView, type View } from "./url.ts";
@@ -31,6 +32,8 @@ const COMBINED = "auto";
 export interface ChartListener {
   bars(change: Change): void;
   forecasts(): void;
+  /** Splits and dividends are known, or others than before. */
+  marks?(): void;
 }
 
 /**
@@ -123,6 +126,14 @@ export class App {
     signal: () => this.#abort.signal,
     watched: () => this.#watched,
     failed: (e, signal) => this.#failed(e, signal),
+  });
+  readonly splits = new Splits({
+    series: () => this.view.value.series,
+    signal: () => this.#abort.signal,
+    failed: (e, signal) => this.#failed(e, signal),
+    told: () => {
+      for (const l of this.listeners) l.marks?.();
+    },
   });
   /** The model that is made of others. */
   readonly combined = computed(() => this.series.value?.models.find(m => m.name === COMBINED)?.name ?? "");
@@ -246,10 +257,7 @@ export class App {
     const after = this.view.value;
     if (before.series !== after.series) {
       this.view.value = { ...after, range: { kind: "last", bars: spanOf(after) } };
-      this.#abort.abort();
-      this.#abort = new AbortController();
-      const signal = this.#abort.signal;
-      void this.#loadSeries(signal).catch(e => this.#failed(e, signal));
+      this.#loadAnew();
     } else if (before.model !== after.model || before.horizon !== after.horizon) {
       void this.#loadForecasts(this.#abort.signal).catch(e => this.#failed(e, this.#abort.signal));
       void this.loadAccuracy();
@@ -261,8 +269,23 @@ export class App {
   }
 
   /** Changes how it is looked at. */
-  show(change: Partial<Pick<View, "theme" | "units" | "range">>): void {
-    this.view.value = { ...this.view.value, ...change };
+  show(change: Partial<Pick<View, "theme" | "units" | "range" | "adjusted">>): void {
+    const before = this.view.value;
+    this.view.value = { ...before, ...change };
+    if (change.adjusted !== undefined && change.adjusted !== before.adjusted) this.#loadAnew();
+  }
+
+  /** Loads the series anew: every bar may be another. */
+  #loadAnew(): void {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    const signal = this.#abort.signal;
+    void this.#loadSeries(signal).catch(e => this.#failed(e, signal));
+  }
+
+  /** The first bar whose forecasts are in the unit that the chart shows: they are sealed as traded. */
+  comparable(): number {
+    return this.view.value.adjusted === "none" ? 0 : this.splits.newest(this.bars);
   }
 
   /** Asks for a key when that is what an error is about. */
@@ -286,9 +309,9 @@ export class App {
     if (this.loadingOlder.value || this.#barsCursor === "" || this.bars.full || !this.#loaded) return;
     this.loadingOlder.value = true;
     const signal = this.#abort.signal;
-    const { series, model, horizon } = this.view.value;
+    const { series, model, horizon, adjusted } = this.view.value;
     try {
-      const page = await api.bars(series, { limit: OLDER_BARS, cursor: this.#barsCursor }, signal);
+      const page = await api.bars(series, { limit: OLDER_BARS, cursor: this.#barsCursor, adjusted }, signal);
       this.#barsCursor = page.next_cursor;
       if (this.bars.merge(page.items.map(candle)) > 0) this.#tell({ kind: "rebuild" });
       for (let pages = 0; pages < 3 && this.#forecastsCursor !== ""; pages++) {
@@ -344,7 +367,7 @@ export class App {
   }
 
   async #loadSeries(signal: AbortSignal): Promise<void> {
-    const { series, range } = this.view.value;
+    const { series, range, adjusted } = this.view.value;
     this.#loaded = false;
     batch(() => {
       this.#seen.value = 0;
@@ -356,15 +379,17 @@ export class App {
       this.head.value = null;
     });
     this.slow.clear();
+    this.splits.clear();
     this.#clearForecasts();
     this.#tell({ kind: "rebuild" });
     // The stream is opened first: what happens while the pages load is merged, not missed.
     this.#listen(series);
     const [page] = await Promise.all([
-      api.bars(series, { limit: FIRST_BARS }, signal),
+      api.bars(series, { limit: FIRST_BARS, adjusted }, signal),
       this.#loadForecasts(signal),
       this.loadAccuracy(),
       this.slow.load(),
+      this.splits.load(),
       this.#loadGaps(),
       this.#loadQuarantine(),
       api.head(series, signal).then(h => {
@@ -388,6 +413,7 @@ export class App {
     });
     this.#tell({ kind: "rebuild" });
     this.#tellForecasts();
+    for (const l of this.listeners) l.marks?.();
   }
 
   #clearForecasts(): void {
@@ -479,8 +505,9 @@ export class App {
       void this.reload();
       return;
     }
-    const { series, model, horizon } = this.view.value;
+    const { series, model, horizon, adjusted } = this.view.value;
     let forecasts = false;
+    let anew = false;
     const changes: Change[] = [];
     batch(() => {
       for (const e of events) {
@@ -494,7 +521,10 @@ export class App {
         }
         if (e.data.series !== series) continue;
         if (e.type === "bar") {
-          changes.push(this.bars.put(candle(e.data.bar)));
+          const bar = candle(e.data.bar);
+          // Where prices are adjusted, all before an action change with the first bar after it.
+          anew ||= adjusted !== "none" && this.splits.between(this.bars.last, bar);
+          changes.push(this.bars.put(bar));
         } else if (e.type === "forecast") {
           forecasts = true;
           this.slow.stir();
@@ -515,6 +545,7 @@ export class App {
         } else if (e.type === "void") {
           forecasts = this.trail.void(e.data) || forecasts;
           this.#accuracySoon.call();
+          this.splits.stir();
         } else {
           this.#gapsSoon.call();
         }
@@ -525,6 +556,10 @@ export class App {
       }
       this.now.value = Date.now();
     });
+    if (anew) {
+      this.#loadAnew();
+      return;
+    }
     if (changes.length > 100) this.#tell({ kind: "rebuild" });
     else for (const c of changes) this.#tell(c);
     if (forecasts) this.#tellForecasts();

@@ -13,6 +13,7 @@ describe("the view in the address", () => {
     ["odd characters", { series: "x:A&B=C+D #%@1s" }, "?series=x:A%26B%3DC%2BD%20%23%25@1s"],
     ["model and horizon", { model: "ewma", horizon: 3 }, "?model=ewma&h=3"],
     ["theme and units", { theme: "dark", units: "percent" }, "?theme=dark&units=percent"],
+    ["adjusted prices", { adjusted: "splits" }, "?adjusted=splits"],
     ["the newest bars", { range: { kind: "last", bars: 300 } }, "?range=last-300"],
     ["a stretch of the past", { range: { kind: "between", from: 100, to: 200 } }, "?range=100-200"],
   ];
@@ -55,6 +56,7 @@ describe("the view in the address", () => {
     "?h=x",
     "?h=99999",
     "?theme=pink",
+    "?adjusted=some",
     "?units=bananas",
     "?range=last-0",
     "?range=last-999999",

@@ -1,3 +1,5 @@
+import type { Adjusted } from "../api/types.ts";
+
 // The view lives in the address, so that it can be shared and survives a reload.
 
 /** What the chart shows: the newest bars, or a stretch of the past (seconds since 1970). */
@@ -22,6 +24,7 @@ export interface View {
   theme: Theme;
   units: Units;
   range: Range;
+  adjusted: Adjusted;
 }
 
 export const DEFAULT_BARS = 140;
@@ -38,6 +41,7 @@ export const DEFAULT_VIEW: View = {
   theme: "auto",
   units: "price",
   range: { kind: "last", bars: DEFAULT_BARS },
+  adjusted: "none",
 };
 
 /** What an id looks like; the live page has none. */
@@ -54,6 +58,7 @@ export function parseView(search: string): View {
   const theme = q.get("theme");
   const units = q.get("units");
   const view = q.get("view");
+  const adjusted = q.get("adjusted");
   const page = view === "backtests" || view === "models" ? view : "live";
   const ids = (q.get("id") ?? "").split(",").filter(id => SHAPE[page].test(id));
   return {
@@ -65,6 +70,7 @@ export function parseView(search: string): View {
     theme: theme === "light" || theme === "dark" ? theme : "auto",
     units: units === "percent" || units === "absolute" ? units : "price",
     range: parseRange(q.get("range") ?? ""),
+    adjusted: adjusted === "splits" || adjusted === "all" ? adjusted : "none",
   };
 }
 
@@ -101,6 +107,7 @@ export function formatView(v: View): string {
   if (v.horizon !== 1) put("h", String(v.horizon));
   if (v.theme !== "auto") put("theme", v.theme);
   if (v.units !== "price") put("units", v.units);
+  if (v.adjusted !== "none") put("adjusted", v.adjusted);
   if (v.range.kind === "between") put("range", `${v.range.from}-${v.range.to}`);
   else if (v.range.bars !== DEFAULT_BARS) put("range", `last-${v.range.bars}`);
   return q.length === 0 ? "" : `?${q.join("&")}`;

@@ -1,5 +1,6 @@
 import type { App } from "../state/app.ts";
 import { staleWords } from "./link.ts";
+import { DataWarning } from "./Splits.tsx";
 
 /** What must not be overlooked: simulated prices, a replay, an open door, an error. */
 export function Notices({ app }: { app: App }) {
@@ -24,6 +25,7 @@ export function Notices({ app }: { app: App }) {
           <b>Stale input.</b> {stale}
         </p>
       )}
+      {series !== null && <DataWarning app={app} series={series} />}
       {app.status.value?.insecure_public && (
         <p class="strip warn">
           <b>Open to everyone.</b> This server was started with --insecure-public: anyone who can reach it can

@@ -15,6 +15,7 @@ import { Notices } from "./Notices.tsx";
 import { Feeds, Gaps, Ledger, Quarantine } from "./Panels.tsx";
 import { Prediction } from "./Prediction.tsx";
 import { Recent } from "./Recent.tsx";
+import { SplitsPanel } from "./Splits.tsx";
 import { Verdict } from "./Verdict.tsx";
 
 /** The page. */
@@ -92,6 +93,7 @@ function Live({ app, series }: { app: App; series: Series }) {
         <div class="cards">
           <Feeds app={app} />
           <Ledger app={app} />
+          <SplitsPanel app={app} series={series} />
           <Gaps app={app} />
           <Quarantine app={app} />
         </div>

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { attr, axe, launch, open, overhang, until } from "./browser.ts";
+import { Foretick, SHARED } from "./server.ts";
+
+const FILE = join(SHARED, "data", "daily", "AAPL_unadjusted.csv");
+const PATH = `/v1/series/${encodeURIComponent("file:AAPL@1d")}`;
+
+interface Items<T> {
+  items: T[];
+}
+
+/** Foretick at the end of Apple's prices as traded, the last years of them forecast. */
+async function apple(...args: string[]): Promise<Foretick> {
+  const server = await Foretick.serve([
+    ...["--feed", "replay", "--speed", "max", "--file", FILE, "--start", "2018-01-01", "--models", "ewma"],
+    ...args,
+  ]);
+  await until("the end of the recording", async () => {
+    const { items } = await server.get<Items<{ state: string }>>("/v1/feeds");
+    const w = await server.get<Items<unknown>>(`${PATH}/warnings`).catch(() => ({ items: [] }));
+    return items[0]?.state === "finished" && w.items.length === 4;
+  });
+  return server;
+}
+
+/** The close of the last bar before the split of 2020, as the chart's legend has it. */
+async function closeBefore(page: Page, server: Foretick, adjusted: string): Promise<number> {
+  const q = `from=2020-08-28&to=2020-08-29&adjusted=${adjusted}`;
+  const { items } = await server.get<Items<{ close: number }>>(`${PATH}/bars?${q}`);
+  assert.equal(items.length, 1);
+  await until("the bars", async () => (await attr(page, ".chart", "data-bars")) >= 1500);
+  return (items[0] as { close: number }).close;
+}
+
+describe("splits that nobody announced", { timeout: 240_000 }, () => {
+  let server: Foretick;
+  let browser: Browser;
+  before(async () => {
+    [server, browser] = await Promise.all([apple(), launch()]);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.dispose();
+  });
+
+  for (const [name, options] of Object.entries({
+    "on a desk": { viewport: { width: 1400, height: 900 } },
+    "in the dark": { viewport: { width: 1400, height: 900 }, colorScheme: "dark" as const },
+    "on a phone": { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+  }))
+    it(`raise a warning that is seen ${name}`, async () => {
+      const { page, errors } = await open(browser, server.url, options);
+      const strip = page.locator("#data-warning");
+      await strip.waitFor();
+      const words = await strip.innerText();
+      assert.match(
+        words,
+        /Data warning\. The move from 499\.230 to 127\.670 at .*31 Aug.* looks like an unannounced split 4:1\./,
+      );
+      assert.match(words, /nothing is rescaled/);
+      const panel = page.locator("section.panel", { has: page.locator("#splits-title") });
+      assert.match(await panel.innerText(), /4 data warnings/);
+      assert.deepEqual(
+        (await panel.locator("li").allInnerTexts()).map(s => /split \d:1/.exec(s)?.[0]),
+        ["split 4:1", "split 7:1", "split 2:1", "split 2:1"],
+      );
+      // There is nothing to adjust by.
+      assert.equal(await page.getByRole("combobox", { name: "Prices" }).count(), 0);
+      assert.deepEqual(await axe(page), []);
+      assert.equal(await overhang(page), 0);
+      assert.deepEqual(errors, []);
+      await page.close();
+    });
+});
+
+describe("splits and dividends that were announced", { timeout: 240_000 }, () => {
+  const dir = mkdtempSync(join(tmpdir(), "foretick-actions-"));
+  let server: Foretick;
+  let browser: Browser;
+  before(async () => {
+    const file = join(dir, "apple.csv");
+    writeFileSync(
+      file,
+      "ex,kind,value\n2000-06-21,split,2\n2005-02-28,split,2\n2014-06-09,split,7:1\n2020-08-31,split,4\n2020-08-07,dividend,0.82\n",
+    );
+    [server, browser] = await Promise.all([apple("--actions", file), launch()]);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.dispose();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it("are listed, are no warning, and adjust the chart on request", async () => {
+    const { page, errors } = await open(browser, `${server.url}/?range=1593561600-1606780800`);
+    const raw = await closeBefore(page, server, "none");
+    assert.equal(raw, 499.23);
+    assert.equal(await page.locator("#data-warning").count(), 0);
+    const panel = page.locator("section.panel", { has: page.locator("#splits-title") });
+    await until("the list", async () => (await panel.locator("li").count()) === 5);
+    assert.match((await panel.locator("li").allInnerTexts())[1] as string, /dividend 0\.82/);
+    assert.doesNotMatch(await panel.innerText(), /data warning/);
+    const select = page.getByRole("combobox", { name: "Prices" });
+    assert.equal(await select.inputValue(), "none");
+    await select.selectOption("splits");
+    await until("the address", async () => page.url().includes("adjusted=splits"));
+    const close = await closeBefore(page, server, "splits");
+    assert.ok(Math.abs(close - raw / 4) < 1e-9);
+    await select.selectOption("all");
+    await until("the address", async () => page.url().includes("adjusted=all"));
+    await until("the bars", async () => (await attr(page, ".chart", "data-bars")) >= 1500);
+    assert.deepEqual(await axe(page), []);
+    // Shared, the view is the same.
+    const { page: other, errors: none } = await open(browser, page.url());
+    await until(
+      "the choice",
+      async () => (await other.getByRole("combobox", { name: "Prices" }).inputValue()) === "all",
+    );
+    assert.deepEqual([...errors, ...none], []);
+    await other.close();
+    await page.close();
+  });
+});
