@@ -48,7 +48,7 @@ var layers = []struct {
 	{"internal/store/...", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store"}},
 	{"internal/ingest", []string{"market", "internal/feed", "internal/store", "internal/bus", "ledger"}},
 	{"internal/engine", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus"}},
-	{"internal/audit", []string{"market", "ledger", "track", "internal/store"}},
+	{"internal/inputs", []string{"market", "ledger", "track", "internal/store"}},
 	{"internal/modelfile", nil},
 	{"internal/desk", []string{"market", "internal/store"}},
 	{"internal/registry", []string{"market", "forecast", "forecast/neural", "internal/modelfile", "internal/store"}},

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/foretick/foretick/internal/app"
-	"github.com/foretick/foretick/internal/audit"
+	"github.com/foretick/foretick/internal/inputs"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/track"
@@ -21,9 +21,9 @@ func verifyInputs(t *terminal, st store.Store, id market.SeriesID) (bool, error)
 		return false, err
 	}
 	bar := progress(t, int64(head.Seq), "recomputing the inputs of "+string(id))
-	r, err := audit.Inputs(t.ctx, st, id, func(n uint64) { bar.set(int64(n)) })
+	r, err := inputs.Verify(t.ctx, st, id, func(n uint64) { bar.set(int64(n)) })
 	bar.done()
-	var m *audit.Mismatch
+	var m *inputs.Mismatch
 	if errors.As(err, &m) {
 		fmt.Fprintf(t.stdout, "BAD   %v\n", m)
 		return false, nil
@@ -65,9 +65,9 @@ func (c *ledgerInputsCmd) Run(t *terminal) error {
 	}
 	defer st.Close()
 	bar := progress(t, int64(c.Entry), "recomputing the inputs of "+c.Series)
-	seen, err := audit.Window(t.ctx, st, market.SeriesID(c.Series), c.Entry, n, func(n uint64) { bar.set(int64(n)) })
+	seen, err := inputs.Window(t.ctx, st, market.SeriesID(c.Series), c.Entry, n, func(n uint64) { bar.set(int64(n)) })
 	bar.done()
-	var m *audit.Mismatch
+	var m *inputs.Mismatch
 	if errors.As(err, &m) {
 		fmt.Fprintf(t.stdout, "BAD   %v\n", m)
 		return errFailed
@@ -78,7 +78,7 @@ func (c *ledgerInputsCmd) Run(t *terminal) error {
 	return writeOut(t, "-", func(w io.Writer) error { return c.print(w, seen) })
 }
 
-func (c *ledgerInputsCmd) print(out io.Writer, s *audit.Seen) error {
+func (c *ledgerInputsCmd) print(out io.Writer, s *inputs.Seen) error {
 	fmt.Fprintf(out, "%s entry %d, issued %s, cutoff %s\n", c.Series, c.Entry, s.At, s.Issue.Cutoff)
 	if s.Proven {
 		fmt.Fprintf(out, "inputs %s, recomputed from all %d bars up to event %d: as sealed\n", s.Issue.Inputs, s.Consumed, s.Event)

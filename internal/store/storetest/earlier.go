@@ -31,13 +31,13 @@ import (
 // same number. Beside each stands NNNN.json, an [Earlier]. Of the version that the program
 // writes now there is one too; whoever adds a migration makes it by
 //
-//	go test ./internal/store/sqlite ./internal/store/postgres -run Earlier -args -update
+//	go test ./internal/store/sqlite ./internal/store/postgres -run Earlier -args -earlier
 //
 // which builds the program, lets it replay a short file, and keeps what it stored.
 var (
-	update  = flag.Bool("update", false, "write the database of this version into testdata/versions")
-	program = flag.String("program", "", "with -update: the program of an earlier time that writes the database, instead of this one; its file is named foretick-COMMIT")
-	note    = flag.String("note", "", "with -update: what tells the database from others of its version")
+	update  = flag.Bool("earlier", false, "write the database of this version into testdata/versions")
+	program = flag.String("program", "", "with -earlier: the program of an earlier time that writes the database, instead of this one; its file is named foretick-COMMIT")
+	note    = flag.String("note", "", "with -earlier: what tells the database from others of its version")
 )
 
 // Update reports whether fixtures are to be written, and the note in their names.
@@ -67,7 +67,7 @@ func Fixtures(t *testing.T, suffix string, newest int) (names []string) {
 	}
 	for v := 1; v <= newest; v++ {
 		if !have[v] {
-			t.Errorf("there is no database of schema version %d in testdata/versions: go test . -run Earlier -args -update writes one of the newest version", v)
+			t.Errorf("there is no database of schema version %d in testdata/versions: go test . -run Earlier -args -earlier writes one of the newest version", v)
 		}
 	}
 	return names

@@ -1,4 +1,4 @@
-// Package audit holds what the ledger says against the bars that are stored: it recomputes the
+// Package inputs holds what the ledger says against the bars that are stored: it recomputes the
 // digest of inputs that every issue entry seals, and reads back the window of bars that a
 // forecast was made from.
 //
@@ -6,7 +6,7 @@
 // beside it. The digests do: each covers every bar that the series had consumed at that cutoff,
 // revisions included, in the order of the log. A bar that was changed, removed or slipped in
 // afterwards gives another digest.
-package audit
+package inputs
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// Store is what an audit reads of a store.
+// Store is what is read of a store.
 type Store interface {
 	Bars(ctx context.Context, id market.SeriesID, r store.Range) ([]market.Bar, error)
 	BarLog(ctx context.Context, id market.SeriesID, after uint64, limit int) ([]store.BarRecord, error)
@@ -56,13 +56,13 @@ func (m *Mismatch) Error() string {
 	return fmt.Sprintf("%s entry %d, cutoff %s: %s", m.Series, m.Entry, m.Cutoff, m.Reason)
 }
 
-// Inputs recomputes the digests of all issue entries of a series and compares them with what
+// Verify recomputes the digests of all issue entries of a series and compares them with what
 // was sealed. The error is a *Mismatch at the first that differs. done, if not nil, is told the
 // number of the entry that was reached.
 //
 // Bars are kept for a limited time where the operator says so. The entries from before the
 // oldest bar cannot be compared then, and the report counts them.
-func Inputs(ctx context.Context, st Store, id market.SeriesID, done func(entry uint64)) (Report, error) {
+func Verify(ctx context.Context, st Store, id market.SeriesID, done func(entry uint64)) (Report, error) {
 	w, err := newWalk(ctx, st, id)
 	if err != nil {
 		return Report{}, err

@@ -1,4 +1,4 @@
-package audit_test
+package inputs_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/forecast/naive"
-	"github.com/foretick/foretick/internal/audit"
+	"github.com/foretick/foretick/internal/inputs"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/sqlite"
 	"github.com/foretick/foretick/internal/store/storetest"
@@ -201,20 +201,20 @@ func TestInputsAgree(t *testing.T) {
 	f.step()
 	nums, cutoffs := f.issues()
 	var told []uint64
-	r, err := audit.Inputs(t.Context(), f.store, f.id, func(n uint64) { told = append(told, n) })
+	r, err := inputs.Verify(t.Context(), f.store, f.id, func(n uint64) { told = append(told, n) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (audit.Report{Bars: 30 + 30 + 6 + 3, Cutoffs: 31, From: nums[0], Oldest: f.bar(0, 0).Start}); r != want || len(nums) != 31 || !slices.Equal(told, nums) {
+	if want := (inputs.Report{Bars: 30 + 30 + 6 + 3, Cutoffs: 31, From: nums[0], Oldest: f.bar(0, 0).Start}); r != want || len(nums) != 31 || !slices.Equal(told, nums) {
 		t.Fatalf("%+v, want %+v; told %v of %v", r, want, told, nums)
 	}
 	for i, n := range nums {
-		seen, err := audit.Window(t.Context(), f.store, f.id, n, window, nil)
+		seen, err := inputs.Window(t.Context(), f.store, f.id, n, window, nil)
 		if err != nil || !seen.Proven || !slices.Equal(seen.Bars, f.spy.saw[cutoffs[i]]) {
 			t.Fatalf("entry %d: %+v, %v; the model saw %v", n, seen, err, f.spy.saw[cutoffs[i]])
 		}
 	}
-	if _, err := audit.Window(t.Context(), f.store, f.id, 1, window, nil); !errors.Is(err, store.ErrNotFound) {
+	if _, err := inputs.Window(t.Context(), f.store, f.id, 1, window, nil); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the window of the first entry: %v", err)
 	}
 }
@@ -255,7 +255,7 @@ func TestWindowIsWhatTheModelSaw(t *testing.T) {
 		}
 		f.step()
 		nums, cutoffs := f.issues()
-		r, err := audit.Inputs(rt.Context(), f.store, f.id, nil)
+		r, err := inputs.Verify(rt.Context(), f.store, f.id, nil)
 		if err != nil || r.Cutoffs != len(nums) {
 			rt.Fatalf("%+v of %d, %v", r, len(nums), err)
 		}
@@ -264,7 +264,7 @@ func TestWindowIsWhatTheModelSaw(t *testing.T) {
 			if !spied { // naive had too few bars, so nobody was asked
 				continue
 			}
-			seen, err := audit.Window(rt.Context(), f.store, f.id, n, window, nil)
+			seen, err := inputs.Window(rt.Context(), f.store, f.id, n, window, nil)
 			if err != nil || !slices.Equal(seen.Bars, saw) {
 				rt.Fatalf("entry %d: %v %v\nwant %v", n, err, seen, saw)
 			}
@@ -297,8 +297,8 @@ func TestChangedBarsAreFound(t *testing.T) {
 			f.step()
 			f.tamper(c.sql)
 			f.chainHolds()
-			_, err := audit.Inputs(t.Context(), f.store, f.id, nil)
-			var m *audit.Mismatch
+			_, err := inputs.Verify(t.Context(), f.store, f.id, nil)
+			var m *inputs.Mismatch
 			if !errors.As(err, &m) || m.Series != f.id || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v; want %q", err, c.says)
 			}
@@ -317,7 +317,7 @@ func TestChangedBarsAreFound(t *testing.T) {
 				if k%7 != 0 && k != i {
 					continue
 				}
-				_, err := audit.Window(t.Context(), f.store, f.id, n, window, nil)
+				_, err := inputs.Window(t.Context(), f.store, f.id, n, window, nil)
 				if errors.As(err, &m) != (k >= i) || k < i && err != nil {
 					t.Fatalf("window of entry %d: %v", n, err)
 				}
@@ -383,7 +383,7 @@ func TestBarsThatAreGone(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := &limited{f.store, c.gone, c.first}
-			r, err := audit.Inputs(t.Context(), l, f.id, nil)
+			r, err := inputs.Verify(t.Context(), l, f.id, nil)
 			if c.says != "" {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Fatalf("%v; want %q", err, c.says)
@@ -397,7 +397,7 @@ func TestBarsThatAreGone(t *testing.T) {
 				t.Fatalf("from entry %d; want %d", r.From, nums[c.from])
 			}
 			for i, n := range nums {
-				seen, err := audit.Window(t.Context(), l, f.id, n, 3, nil)
+				seen, err := inputs.Window(t.Context(), l, f.id, n, 3, nil)
 				switch {
 				case i < c.from && (err == nil && seen.Proven || err != nil && !errors.Is(err, store.ErrNotFound)),
 					i == c.from && (err != nil || !seen.Proven), i > c.from && err != nil:
@@ -410,10 +410,10 @@ func TestBarsThatAreGone(t *testing.T) {
 
 func TestUnknownSeries(t *testing.T) {
 	f := newFollow(t)
-	if _, err := audit.Inputs(t.Context(), f.store, "sim:NO@1s", nil); !errors.Is(err, store.ErrNotFound) {
+	if _, err := inputs.Verify(t.Context(), f.store, "sim:NO@1s", nil); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("%v", err)
 	}
-	if r, err := audit.Inputs(t.Context(), f.store, f.id, nil); err != nil || r != (audit.Report{}) {
+	if r, err := inputs.Verify(t.Context(), f.store, f.id, nil); err != nil || r != (inputs.Report{}) {
 		t.Errorf("an empty series: %+v, %v", r, err)
 	}
 }
@@ -428,7 +428,7 @@ func TestSplitsOfTheWindow(t *testing.T) {
 	f.grow(10, 12)
 	nums, _ := f.issues()
 	for i, want := range map[int][]market.Action{9: {}, 10: {split}} {
-		seen, err := audit.Window(t.Context(), f.store, f.id, nums[i], window, nil)
+		seen, err := inputs.Window(t.Context(), f.store, f.id, nums[i], window, nil)
 		if err != nil || !slices.Equal(seen.Splits, want) {
 			t.Errorf("entry %d: %v, %v; want %v", nums[i], seen.Splits, err, want)
 		}
