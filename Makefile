@@ -2,16 +2,19 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-onnx lint fmt bench web image clean
+.PHONY: run build test test-onnx test-deploy lint fmt bench web image clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
 build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 
-test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx && cd web && npm test && npm run e2e
+test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx test-deploy && cd web && npm test && npm run e2e
 
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.
 test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags onnx ./internal/onnx/... ./internal/app ./cmd/... && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx ./internal/onnx && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx -run Brought ./internal/app
+
+# The Helm chart and the kustomize overlays, in a module of its own. The first time it compiles Helm and Kubernetes: a minute or two.
+test-deploy: ; tools/need go && cd deploy/k8stest && $(GO) test ./...
 
 lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && cd web && npm run check
 
