@@ -2,7 +2,7 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-onnx test-deploy lint fmt bench web image clean
+.PHONY: run build test test-onnx test-deploy test-k8s lint fmt bench web image clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
@@ -15,6 +15,9 @@ test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags on
 
 # The Helm chart and the kustomize overlays, in a module of its own. The first time it compiles Helm and Kubernetes: a minute or two.
 test-deploy: ; tools/need go && cd deploy/k8stest && $(GO) test ./...
+
+# The same manifests against a real API server of Kubernetes, which is built once (minutes), on Debian's etcd. Not a part of test.
+test-k8s: ; tools/need go etcd && api=$$(tools/kube-apiserver) && cd deploy/k8stest && KUBE_APISERVER=$$api $(GO) test -count 1 -tags apiserver -run APIServer -v .
 
 lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && cd web && npm run check
 
