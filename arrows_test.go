@@ -54,6 +54,7 @@ var layers = []struct {
 	{"internal/registry", []string{"market", "forecast", "forecast/neural", "internal/modelfile", "internal/store"}},
 	{"internal/training", []string{"market", "forecast", "forecast/neural", "internal/desk", "internal/store"}},
 	{"internal/backtest", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/desk"}},
+	{"internal/archive", []string{"market", "forecast", "score", "ledger", "internal/store"}},
 	{"internal/api", []string{"market", "forecast", "forecast/neural", "score", "ledger", "internal/feed", "internal/store", "internal/bus", "internal/backtest", "internal/desk", "internal/registry", "internal/training"}},
 	{"internal/catalog", []string{"market", "forecast/...", "internal/feed/...", "internal/store/...", "internal/bus/..."}},
 	{"internal/onnx/...", []string{"market", "forecast", "forecast/residual"}},
