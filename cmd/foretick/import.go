@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ import (
 const importBatch = 10_000
 
 type importCmd struct {
-	File       []string `type:"existingfile" sep:"none" help:"Recorded file; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz."`
+	File       []string `type:"path" sep:"none" help:"Recorded file; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz. Or a file that foretick export wrote, or a folder of them."`
 	Instrument []string `sep:"none" help:"Symbol of each file in order. Default: from the file's name. Without --file: whose splits and dividends they are, VENUE:SYMBOL."`
 	Interval   string   `default:"" help:"Length of a bar. Default: what the file's times show, 1m for ticks."`
 	Timezone   string   `default:"" help:"Zone of times that name none, such as America/New_York."`
@@ -33,16 +32,28 @@ func (c *importCmd) Run(t *terminal) error {
 		}
 		return c.actions(t)
 	}
-	flags := fileFlags{File: c.File, Instrument: c.Instrument, Interval: c.Interval, Timezone: c.Timezone, actionFlags: c.actionFlags}
-	files, err := flags.read(t)
+	archived, recorded, err := app.SortFiles(c.File)
 	if err != nil {
-		return err
+		return usage("--file: %w", err)
+	}
+	var files []*csv.File
+	switch {
+	case len(recorded) > 0:
+		flags := fileFlags{File: recorded, Instrument: c.Instrument, Interval: c.Interval, Timezone: c.Timezone, actionFlags: c.actionFlags}
+		if files, err = flags.read(t); err != nil {
+			return err
+		}
+	case len(c.Actions) > 0:
+		return usage("--actions: files of an archive do not take them; give them by themselves, with --instrument VENUE:SYMBOL")
 	}
 	st, err := c.Open(t.ctx)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
+	if err := importArchive(t, st, archived); err != nil {
+		return err
+	}
 	for _, f := range files {
 		bars := f.Bars
 		if f.Kind == csv.Ticks {
@@ -170,55 +181,4 @@ func (c *importCmd) store(t *terminal, st store.Store, f *csv.File, bars []marke
 		bar.add(int64(n))
 	}
 	return kept, nil
-}
-
-type exportCmd struct {
-	app.Place
-	Series string `arg:"" help:"Series such as sim:AMZN@1s."`
-	From   string `help:"First start of a bar, RFC 3339 or date."`
-	To     string `help:"Start of the first bar to leave out."`
-	Out    string `default:"-" help:"File to write; - is standard output."`
-}
-
-func (c *exportCmd) Run(t *terminal) error {
-	var r store.Range
-	for _, f := range []struct {
-		flag, text string
-		at         *market.Time
-	}{{"--from", c.From, &r.From}, {"--to", c.To, &r.To}} {
-		if f.text == "" {
-			continue
-		}
-		v, err := market.ParseTime(f.text)
-		if err != nil {
-			return usage("%s: %w", f.flag, err)
-		}
-		*f.at = v
-	}
-	st, err := opened(t, c.Place)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	id := market.SeriesID(c.Series)
-	if _, _, err := st.Head(t.ctx, id); err != nil {
-		return err
-	}
-	return writeOut(t, c.Out, func(out io.Writer) error {
-		w := csv.NewWriter(out)
-		r.Limit = importBatch
-		for {
-			bars, err := st.Bars(t.ctx, id, r)
-			if err != nil {
-				return err
-			}
-			if err := w.Write(bars); err != nil {
-				return err
-			}
-			if len(bars) < r.Limit {
-				return w.Flush()
-			}
-			r.From = bars[len(bars)-1].Start + 1
-		}
-	})
 }

@@ -27,8 +27,8 @@ type cli struct {
 	Feeds    feedsCmd    `cmd:"" help:"The venues that can be followed, and whether one answers."`
 	Record   recordCmd   `cmd:"" help:"Keep all that venues send, as it comes, to be played back later."`
 	Replay   replayCmd   `cmd:"" help:"Run recorded files through the loop at full speed and print how the forecasts did."`
-	Import   importCmd   `cmd:"" help:"Store the bars of recorded files as history, or splits and dividends."`
-	Export   exportCmd   `cmd:"" help:"Write the stored bars of a series as CSV."`
+	Import   importCmd   `cmd:"" help:"Store the bars of recorded files as history, splits and dividends, or the files of an archive as what they were."`
+	Export   exportCmd   `cmd:"" help:"Write stored bars, sealed forecasts and scores to files: Parquet, CSV or JSON lines."`
 	Ledger   ledgerCmd   `cmd:"" help:"Check, show and export sealed forecasts."`
 	DB       dbCmd       `cmd:"" name:"db" help:"The database as a whole: what it holds, its schema, whether it is sound."`
 	Bench    benchCmd    `cmd:"" help:"Measure how well the models forecast, and estimate what they start from."`
