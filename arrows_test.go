@@ -45,7 +45,8 @@ var layers = []struct {
 	{"internal/bus/...", []string{"internal/bus"}},
 	{"internal/store", []string{"market", "forecast", "score", "ledger", "internal/feed"}},
 	{"internal/store/postgres/pgtest", nil},
-	{"internal/store/...", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store"}},
+	{"internal/store/rollup", []string{"market", "internal/store"}}, // both stores keep candles
+	{"internal/store/...", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store", "internal/store/rollup"}},
 	{"internal/ingest", []string{"market", "internal/feed", "internal/store", "internal/bus", "ledger"}},
 	{"internal/engine", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus"}},
 	{"internal/inputs", []string{"market", "ledger", "track", "internal/store"}},

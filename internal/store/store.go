@@ -43,6 +43,8 @@ type Store interface {
 	SeriesStore
 	BarWriter
 	BarReader
+	ChartReader
+	Keeper
 	StepWriter
 	LedgerReader
 	ScoreReader
@@ -87,7 +89,8 @@ type BarWriter interface {
 	// number of bars kept and the number of the last event (0 when none was kept).
 	// The error wraps ErrNotFound when a series is not registered, and ErrConflict
 	// when a bar differs from the stored one without a higher revision. Values that
-	// are no finite numbers are refused.
+	// are no finite numbers are refused. A bar from before what is kept (see Keeper) is
+	// skipped.
 	CommitBars(ctx context.Context, bars []BarRecord) (kept int, last uint64, err error)
 }
 
@@ -112,6 +115,39 @@ type BarReader interface {
 	// Seq > after, in commit order, revisions included: at least one if there is
 	// one, at most limit.
 	BarLog(ctx context.Context, id market.SeriesID, after uint64, limit int) ([]BarRecord, error)
+}
+
+// ChartReader reads a series at the width of a chart.
+//
+// A store keeps the candles of 1m, 5m, 15m, 1h and 1d of every series whose own interval
+// nests in them (package rollup says how they are made), and changes them in the
+// transaction that changes bars. They stay when their bars are deleted.
+type ChartReader interface {
+	// Chart returns the series in from <= start < to at the finest interval that has at
+	// most most bars there: its own, one of those above, 1w or 1mo. A zero from or to
+	// means no bound. Of a coarser interval the candle that from lies in is the first.
+	// Where bars of the range were deleted its own interval does not come into question.
+	// The coarsest interval is returned whole, however many candles that are. The error
+	// wraps ErrNotFound when the series is not registered.
+	Chart(ctx context.Context, id market.SeriesID, from, to market.Time, most int) (market.Interval, []market.Bar, error)
+}
+
+// Keeper does what becomes due with time. Each call is one short transaction, so that
+// whoever commits bars meanwhile hardly waits; what calls it decides how often.
+type Keeper interface {
+	// RollUp takes up to limit bars into the candles that are not in them yet, because
+	// an older version stored them, and returns how many there were. Until there are
+	// none left, charts are right but slow.
+	RollUp(ctx context.Context, id market.SeriesID, limit int) (rolled int, err error)
+	// DeleteBars deletes up to limit of the oldest bars that start before the day of
+	// UTC in which before lies, with their revisions and events, and returns how many
+	// there were. Their candles stay. From the first call on bars of these days are
+	// skipped by CommitBars and missing from BarLog. Series of days and longer
+	// intervals, ledgers and scores are never deleted from.
+	DeleteBars(ctx context.Context, id market.SeriesID, before market.Time, limit int) (deleted int, err error)
+	// KeptFrom is the time from which on DeleteBars has left all bars of a series,
+	// market.MinTime when it has deleted none.
+	KeptFrom(ctx context.Context, id market.SeriesID) (market.Time, error)
 }
 
 // Range selects by time: From <= t < To. Zero From means from the beginning, zero
@@ -214,7 +250,8 @@ type EventReader interface {
 	LastEvent(ctx context.Context) (uint64, error)
 	// EventsAfter returns up to limit events with Seq > after, ascending.
 	EventsAfter(ctx context.Context, after uint64, limit int) ([]Event, error)
-	// FirstEvent is the number of the oldest event still kept, 0 when there is none.
+	// FirstEvent is the number from which on every event is still kept, 0 when there is
+	// none: events of the ledger may be older.
 	FirstEvent(ctx context.Context) (uint64, error)
 	// Epoch identifies this store: event numbers of two epochs do not compare.
 	Epoch() string

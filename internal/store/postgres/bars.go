@@ -78,6 +78,9 @@ func (w *writer) putBar(ctx context.Context, b *store.BarRecord) (uint64, error)
 	if err != nil {
 		return 0, err
 	}
+	if b.Start < c.roll.Kept {
+		return 0, nil
+	}
 	replaces := false
 	if int64(b.Start) <= c.newestBar {
 		at := place{c.series, int64(b.Start)}
@@ -100,7 +103,7 @@ func (w *writer) putBar(ctx context.Context, b *store.BarRecord) (uint64, error)
 	w.events = append(w.events, []any{int64(seq), c.series, int64(b.Start)})
 	w.bars = append(w.bars, barRow(c.series, b, seq))
 	w.fresh[place{c.series, int64(b.Start)}] = true
-	c.newestBar = max(c.newestBar, int64(b.Start))
+	c.rollBar(&b.Bar)
 	return seq, nil
 }
 
@@ -271,20 +274,26 @@ func (s *Store) Bars(ctx context.Context, key market.SeriesID, r store.Range) (b
 		if r.AsOf != 0 {
 			query, args = sqlBarsAsOf, append(args, int64(min(r.AsOf, math.MaxInt64)))
 		}
-		rows, err := tx.Query(ctx, query+" ORDER BY start "+order+" LIMIT $4", args...)
-		if err != nil {
-			return err
-		}
-		bars = make([]market.Bar, 0, min(limit, 5000))
-		var start, end int64
-		var revision int32
-		var b market.Bar
-		_, err = pgx.ForEachRow(rows, []any{&start, &end, &b.Open, &b.High, &b.Low, &b.Close, &b.Volume, &b.Trades, &revision}, func() error {
-			b.Start, b.End, b.Revision = market.Time(start), market.Time(end), int(revision)
-			bars = append(bars, b)
-			return nil
-		})
+		bars, err = readBars(ctx, tx, limit, query+" ORDER BY start "+order+" LIMIT $4", args...)
 		return err
+	})
+	return bars, err
+}
+
+// readBars reads what query, which begins with sqlPlainBar, selects: about most rows.
+func readBars(ctx context.Context, tx pgx.Tx, most int, query string, args ...any) ([]market.Bar, error) {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	bars := make([]market.Bar, 0, min(most, 5000))
+	var start, end int64
+	var revision int32
+	var b market.Bar
+	_, err = pgx.ForEachRow(rows, []any{&start, &end, &b.Open, &b.High, &b.Low, &b.Close, &b.Volume, &b.Trades, &revision}, func() error {
+		b.Start, b.End, b.Revision = market.Time(start), market.Time(end), int(revision)
+		bars = append(bars, b)
+		return nil
 	})
 	return bars, err
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -32,4 +33,17 @@ func openAt(t testing.TB, now func() time.Time) *Store {
 
 func TestStore(t *testing.T) {
 	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
+}
+
+func TestCandlesOfAnOlderVersion(t *testing.T) {
+	s := open(t)
+	storetest.ExerciseRollUp(t, s, func() error {
+		return s.write(t.Context(), "forget", func(ctx context.Context, w *writer) error {
+			w.wrote = true
+			w.forget()
+			w.lastEvent = 12_000
+			_, err := w.tx.Exec(ctx, "TRUNCATE rollup, rollup_state")
+			return err
+		})
+	})
 }

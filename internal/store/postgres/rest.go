@@ -91,11 +91,11 @@ func (s *Store) LastEvent(ctx context.Context) (n uint64, err error) {
 	return n, err
 }
 
-// FirstEvent is the number of the oldest event, 0 when there is none.
+// FirstEvent is the number from which on every event is kept, 0 when there is none.
 func (s *Store) FirstEvent(ctx context.Context) (n uint64, err error) {
 	err = s.read(ctx, "read the first event", func(tx pgx.Tx) error {
 		var v *int64
-		err := tx.QueryRow(ctx, "SELECT least((SELECT min(seq) FROM event), (SELECT min(seq) FROM ledger))").Scan(&v)
+		err := tx.QueryRow(ctx, "SELECT greatest(oldest, (SELECT max(trimmed) + 1 FROM rollup_state WHERE oldest IS NOT NULL)) FROM (SELECT least((SELECT min(seq) FROM event), (SELECT min(seq) FROM ledger)) AS oldest) e").Scan(&v)
 		if v != nil {
 			n = uint64(*v)
 		}

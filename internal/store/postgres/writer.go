@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/rollup"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -141,7 +141,8 @@ type chain struct {
 	cursor        store.Cursor
 	scoreRevision uint64
 	scoredTo      int64
-	newestBar     int64 // MinInt64: none
+	newestBar     int64 // MinTime: none
+	roll          *rollup.Roll
 
 	moved bool
 }
@@ -352,6 +353,9 @@ func (w *writer) flush(ctx context.Context, stored uint64, before market.Time) e
 			return err
 		}
 	}
+	if err := w.writeRolls(ctx); err != nil {
+		return err
+	}
 	var b pgx.Batch
 	for _, c := range w.moved {
 		c.moved = false
@@ -389,19 +393,12 @@ func (w *writer) move(c *chain) {
 
 // chain finds a series; ErrNotFound when it is not registered.
 func (w *writer) chain(ctx context.Context, key market.SeriesID) (*chain, error) {
-	id, ok := w.ids[key]
-	if !ok {
-		err := w.tx.QueryRow(ctx, "SELECT id FROM series WHERE key = $1", string(key)).Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, fmt.Errorf("%w: series %s is not registered", store.ErrNotFound, key)
-		}
-		if err != nil {
-			return nil, err
-		}
-		w.ids[key] = id
+	if id, ok := w.ids[key]; ok {
+		return w.chains[id], nil
 	}
-	if c := w.chains[id]; c != nil {
-		return c, nil
+	id, roll, _, err := readRoll(ctx, w.tx, key)
+	if err != nil {
+		return nil, err
 	}
 	c, err := readChain(ctx, w.tx, id)
 	if err != nil {
@@ -411,11 +408,11 @@ func (w *writer) chain(ctx context.Context, key market.SeriesID) (*chain, error)
 	if err := w.tx.QueryRow(ctx, "SELECT max(start) FROM bar WHERE series = $1", id).Scan(&newest); err != nil {
 		return nil, err
 	}
-	c.newestBar = math.MinInt64
+	c.newestBar, c.roll = int64(market.MinTime), roll
 	if newest != nil {
 		c.newestBar = *newest
 	}
-	w.chains[id] = c
+	w.ids[key], w.chains[id] = id, c
 	return c, nil
 }
 

@@ -71,6 +71,10 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	roll, err := w.roll(c)
+	if err != nil || b.Start < roll.Kept {
+		return 0, err
+	}
 	replaces, known, err := w.compareBar(c, b)
 	if err != nil || known {
 		return 0, err
@@ -98,25 +102,13 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 		return 0, err
 	}
 	w.logged += 128
-	c.newestBar = max(c.newestBar, int64(b.Start))
+	c.rollBar(&b.Bar)
 	return seq, c.addBar(w.conn, place{seq: seq, time: int64(b.Start)})
 }
 
 // compareBar holds b against what is stored: it replaces an older revision, is known
 // already, or must not be.
 func (w *writer) compareBar(c *chain, b *store.BarRecord) (replaces, known bool, err error) {
-	if !c.newestBarKnown {
-		c.newestBar, c.newestBarKnown = math.MinInt64, true
-		err := each(w.conn, sqlLastStart, func(r *sqlite.Stmt) bool {
-			if !r.ColumnIsNull(0) {
-				c.newestBar = r.ColumnInt64(0)
-			}
-			return true
-		}, c.series)
-		if err != nil {
-			return false, false, err
-		}
-	}
 	if int64(b.Start) > c.newestBar {
 		return false, false, nil
 	}
@@ -241,7 +233,14 @@ func (s *Store) BarLog(ctx context.Context, key market.SeriesID, after uint64, l
 		if err != nil || id == 0 {
 			return err
 		}
+		kept, err := keptFrom(conn, id)
+		if err != nil {
+			return err
+		}
 		err = eachBarPlace(conn, id, after, func(p place) (bool, error) {
+			if p.time < int64(kept) {
+				return true, nil
+			}
 			err := log.add(id, p.seq, p.time)
 			return len(log.recs) < limit, err
 		})

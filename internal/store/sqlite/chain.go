@@ -9,6 +9,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/rollup"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -26,9 +27,9 @@ type chain struct {
 	entryTail     tail
 
 	// What follows is not stored.
-	moved          bool // by the transaction that runs
-	newestBar      int64
-	newestBarKnown bool
+	moved     bool // by the transaction that runs
+	newestBar int64
+	roll      *rollup.Roll // nil: neither it nor newestBar was read
 }
 
 func readChain(conn *conn, id int64) (*chain, error) {

@@ -154,16 +154,24 @@ func checkEntry(conn *conn, id int64, name market.SeriesID, num uint64, p place,
 }
 
 // checkBars walks the places of the bars: each leads to its event and its bar, and there
-// are no bars that no place leads to.
+// are no bars that no place leads to. Bars from before what is kept may be gone.
 func checkBars(conn *conn, id int64, say saying) error {
 	c, err := readChain(conn, id)
 	if err != nil {
 		return err
 	}
+	roll, _, err := readRoll(conn, id)
+	if err != nil {
+		return err
+	}
+	kept := int64(roll.Kept)
 	log := barLog{conn: conn, names: map[int64]market.SeriesID{}}
 	var places, odd int64
 	last := uint64(0)
 	err = eachBarPlace(conn, id, 0, func(p place) (bool, error) {
+		if p.time < kept {
+			return true, nil
+		}
 		places++
 		if p.seq <= last {
 			odd++
@@ -189,18 +197,18 @@ func checkBars(conn *conn, id int64, say saying) error {
 		say(adviceMoved, "the list of bars is out of order %d times", odd)
 	}
 	for _, t := range []struct{ what, query string }{
-		{"bars", "SELECT (SELECT count(*) FROM bar WHERE series = ?1) + (SELECT count(*) FROM bar_revision WHERE series = ?1)"},
-		{"events of bars", "SELECT count(*) FROM event WHERE series = ?1"},
+		{"bars", "SELECT (SELECT count(*) FROM bar WHERE series = ?1 AND start >= ?2) + (SELECT count(*) FROM bar_revision WHERE series = ?1 AND start >= ?2)"},
+		{"events of bars", "SELECT count(*) FROM event WHERE series = ?1 AND start >= ?2"},
 	} {
 		var n int64
-		if err := each(conn, t.query, func(r *sqlite.Stmt) bool { n = r.ColumnInt64(0); return true }, id); err != nil {
+		if err := each(conn, t.query, func(r *sqlite.Stmt) bool { n = r.ColumnInt64(0); return true }, id, kept); err != nil {
 			return err
 		}
 		if n != places {
 			say(adviceMoved, "%d %s are stored, the list of bars has %d", n, t.what, places)
 		}
 	}
-	if c.bars != uint64(places) {
+	if roll.Trimmed == 0 && c.bars != uint64(places) {
 		say(adviceMoved, "%d bars were counted, the list of bars has %d", c.bars, places)
 	}
 	return nil

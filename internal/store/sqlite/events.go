@@ -29,7 +29,7 @@ func (s *Store) LastEvent(ctx context.Context) (n uint64, err error) {
 	return n, err
 }
 
-// FirstEvent is the number of the oldest event, 0 when there is none.
+// FirstEvent is the number from which on every event is kept, 0 when there is none.
 func (s *Store) FirstEvent(ctx context.Context) (n uint64, err error) {
 	err = s.read(ctx, "read the first event", func(conn *conn) (err error) {
 		bar, err := number(conn, sqlFirstBar)
@@ -40,6 +40,11 @@ func (s *Store) FirstEvent(ctx context.Context) (n uint64, err error) {
 		if n == 0 || bar != 0 && bar < n {
 			n = bar
 		}
+		if err != nil || n == 0 {
+			return err
+		}
+		trimmed, err := number(conn, sqlTrimmed)
+		n = max(n, trimmed+1)
 		return err
 	})
 	return n, err

@@ -14,6 +14,7 @@ const (
 	sqlPing    = `UPDATE meta SET pings = pings + 1`
 
 	sqlSeriesID  = `SELECT id FROM series WHERE key = ?`
+	sqlRecord    = `SELECT record FROM series WHERE id = ?`
 	sqlSeries    = `SELECT key, record FROM series ORDER BY key`
 	sqlGetSeries = `SELECT id, record FROM series WHERE key = ?`
 	sqlAddSeries = `INSERT INTO series (key, record) VALUES (?, ?)`
@@ -39,6 +40,24 @@ const (
 		AND NOT EXISTS (SELECT 1 FROM bar WHERE series = ?1 AND start = r.start AND seq <= ?5) ORDER BY start`
 	sqlBarsAsOf    = barsAsOf + ` LIMIT ?4`
 	sqlBarsAsOfNew = barsAsOf + ` DESC LIMIT ?4`
+
+	sqlCountBars = `SELECT count(*) FROM (SELECT 1 FROM bar WHERE series = ? AND start >= ? AND start < ? LIMIT ?)`
+	sqlOldBars   = `SELECT start, seq, revision FROM bar WHERE series = ? AND start < ? ORDER BY start LIMIT ?`
+	sqlDelBars   = `DELETE FROM bar WHERE series = ? AND start <= ?`
+	sqlDelEvent  = `DELETE FROM event WHERE seq = ?`
+	// The bars that replaced one another.
+	sqlOldRevisions = `SELECT seq FROM bar_revision WHERE series = ? AND start <= ?`
+	sqlDelRevisions = `DELETE FROM bar_revision WHERE series = ? AND start <= ?`
+	sqlFirstPlaces  = `SELECT last_seq, body FROM bar_place WHERE series = ? ORDER BY last_seq LIMIT ?`
+	sqlDelPlaces    = `DELETE FROM bar_place WHERE series = ? AND last_seq <= ?`
+
+	sqlRoll         = `SELECT rolled_to, kept_from, trimmed, body FROM rollup_state WHERE series = ?`
+	sqlPutRoll      = `INSERT OR REPLACE INTO rollup_state (series, rolled_to, kept_from, trimmed, body) VALUES (?, ?, ?, ?, ?)`
+	sqlTrimmed      = `SELECT max(trimmed) FROM rollup_state`
+	candleRange     = ` FROM rollup WHERE series = ? AND minutes = ? AND start >= ? AND start < ?`
+	sqlCandles      = `SELECT start, open, high, low, close, volume, trades` + candleRange + ` ORDER BY start`
+	sqlCountCandles = `SELECT count(*) FROM (SELECT 1` + candleRange + ` LIMIT ?)`
+	sqlPutCandle    = `INSERT OR REPLACE INTO rollup (series, minutes, start, open, high, low, close, volume, trades) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlBarLog      = `SELECT seq, series, start FROM event WHERE seq > ? ORDER BY seq LIMIT ?`
 	sqlAddBarPlace = `INSERT INTO bar_place (series, last_seq, body, newest) VALUES (?, ?, ?, ?)`

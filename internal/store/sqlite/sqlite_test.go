@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -29,4 +30,15 @@ func openAt(t testing.TB, now func() time.Time) *Store {
 
 func TestStore(t *testing.T) {
 	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
+}
+
+func TestCandlesOfAnOlderVersion(t *testing.T) {
+	s := open(t)
+	storetest.ExerciseRollUp(t, s, func() error {
+		return s.write(t.Context(), "forget", func(w *writer) error {
+			w.wrote = true
+			w.forget()
+			return errors.Join(exec(w.conn, "DELETE FROM rollup"), exec(w.conn, "DELETE FROM rollup_state"))
+		})
+	})
 }

@@ -263,7 +263,7 @@ func (w *writer) chain(id int64) (*chain, error) {
 func (w *writer) flush() error {
 	w.logged += pageSize * (1 + len(w.moved))
 	for _, c := range w.moved {
-		if err := c.write(w.conn); err != nil {
+		if err := errors.Join(w.writeRoll(c), c.write(w.conn)); err != nil {
 			return err
 		}
 		c.moved = false

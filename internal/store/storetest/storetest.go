@@ -30,7 +30,7 @@ func Exercise(t *testing.T, open func(t *testing.T, now func() time.Time) store.
 		cases []testCase
 	}{
 		{"series", seriesCases}, {"bars", barCases}, {"steps", stepCases}, {"scores", scoreCases},
-		{"quarantine", quarantineCases}, {"events", eventCases}, {"documents", documentCases}, {"actions", actionCases}, {"concurrency", concurrencyCases},
+		{"quarantine", quarantineCases}, {"events", eventCases}, {"documents", documentCases}, {"actions", actionCases}, {"charts", chartCases}, {"concurrency", concurrencyCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -48,6 +48,7 @@ func Exercise(t *testing.T, open func(t *testing.T, now func() time.Time) store.
 		}
 	})
 	t.Run("model", func(t *testing.T) { exerciseModel(t, open) })
+	t.Run("charts model", func(t *testing.T) { exerciseCharts(t, open(t, time.Now)) })
 }
 
 // fataler is what *testing.T, *testing.B and *rapid.T have in common.
