@@ -31,6 +31,7 @@ import (
 type Store interface {
 	Series(ctx context.Context) ([]store.SeriesRecord, error)
 	store.BarReader
+	store.ChartReader
 	store.LedgerReader
 	store.ScoreReader
 	store.EventReader

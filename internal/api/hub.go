@@ -283,11 +283,9 @@ func (s *Server) frames(ctx context.Context, events []store.Event, want func(mar
 			continue
 		}
 		if ev.Kind == store.BarEvent {
-			b := bars[ev.Seq]
-			if b == nil {
-				return nil, fmt.Errorf("%w: the bar of event %d of %s", store.ErrNotFound, ev.Seq, ev.Series)
+			if b := bars[ev.Seq]; b != nil { // nil: retention deleted it a moment ago
+				out[i] = s.frame(ev.Seq, "bar", encodeBar(b))
 			}
-			out[i] = s.frame(ev.Seq, "bar", encodeBar(b))
 			continue
 		}
 		out[i], err = s.entryFrame(ev, entries[entryKey{ev.Series, uint64(ev.Key)}], func(target market.Time) (scores []score.Score, err error) {

@@ -62,7 +62,9 @@ func (s *Server) seriesRoutes() {
 	huma.Register(s.doc, get("list-series", "/v1/series", "market", "What is forecast: instruments at intervals", ""), s.listSeries)
 	huma.Register(s.doc, get("get-series", "/v1/series/{series}", "market", "One series", ""), s.getSeries)
 	huma.Register(s.doc, get("list-bars", "/v1/series/{series}/bars", "market", "Bars",
-		"The latest revision of each final bar. A bar in which nobody traded is absent. Bars are stored and forecast as they were traded; adjusted makes those before a split or dividend comparable with the newest."), s.listBars)
+		"The latest revision of each final bar. A bar in which nobody traded is absent. Bars are stored and forecast as they were traded; adjusted makes those before a split or dividend comparable with the newest. "+
+			"With max_points the answer is the whole range at the finest interval that has at most that many bars there: the series' own, 1m, 5m, 15m, 1h, 1d, 1w or 1mo; `interval` says which. "+
+			"Of a coarser one the bar that from lies in is the first, the newest is as it stands now, and one in which a split falls holds prices of both units. Where retention has deleted bars only coarser ones are left."), s.listBars)
 	s.actionRoutes()
 }
 
@@ -146,7 +148,7 @@ func (s *Server) getSeries(ctx context.Context, in *SeriesPath) (*oneOf[SeriesIn
 // BarPage is a page of bars.
 type BarPage struct {
 	Series   market.SeriesID `json:"series"`
-	Interval string          `json:"interval"`
+	Interval string          `json:"interval" doc:"Of the items: the series' own unless max_points was given."`
 	Adjusted string          `json:"adjusted" enum:"none,splits,all"`
 	Items    []market.Bar    `json:"items"`
 	Next     string          `json:"next_cursor"`
@@ -155,23 +157,23 @@ type BarPage struct {
 func (s *Server) listBars(ctx context.Context, in *struct {
 	SeriesPath
 	TimeRange
-	Limit    int    `query:"limit" minimum:"1" maximum:"5000" default:"500"`
-	Adjusted string `query:"adjusted" enum:"none,splits,all" default:"none" doc:"none: as traded. splits: prices before a split of n shares for one divided by n, volumes multiplied. all: prices before dividends lowered by their share of the close before them, too. Only what was announced counts."`
+	Limit     int    `query:"limit" minimum:"1" maximum:"5000" default:"500"`
+	MaxPoints int    `query:"max_points" minimum:"10" maximum:"10000" doc:"Most bars of an answer that is the whole range, at an interval that fits; limit does not count then, and there is no cursor. Only where even 1mo has more there are more."`
+	Adjusted  string `query:"adjusted" enum:"none,splits,all" default:"none" doc:"none: as traded. splits: prices before a split of n shares for one divided by n, volumes multiplied. all: prices before dividends lowered by their share of the close before them, too. Only what was announced counts."`
 }) (*oneOf[BarPage], error) {
 	r, err := s.record(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
-	q, err := in.span(in.Limit)
+	out := BarPage{Series: in.id(), Interval: r.Interval.String(), Adjusted: in.Adjusted}
+	if in.MaxPoints > 0 {
+		err = s.chart(ctx, &out, &in.TimeRange, in.MaxPoints)
+	} else {
+		err = s.barPage(ctx, &out, &in.TimeRange, in.Limit)
+	}
 	if err != nil {
 		return nil, err
 	}
-	bars, err := s.cfg.Store.Bars(ctx, in.id(), q)
-	if err != nil {
-		return nil, failure(err)
-	}
-	out := BarPage{Series: in.id(), Interval: r.Interval.String(), Adjusted: in.Adjusted}
-	out.Items, out.Next = next(bars, in.Limit, func(b *market.Bar) int64 { return int64(b.Start) })
 	if in.Adjusted != "none" {
 		mode := market.ReturnAdjusted
 		if in.Adjusted == "splits" {
@@ -182,6 +184,40 @@ func (s *Server) listBars(ctx context.Context, in *struct {
 		}
 	}
 	return &oneOf[BarPage]{out}, nil
+}
+
+// barPage reads a page of bars into out.
+func (s *Server) barPage(ctx context.Context, out *BarPage, in *TimeRange, limit int) error {
+	q, err := in.span(limit)
+	if err != nil {
+		return err
+	}
+	bars, err := s.cfg.Store.Bars(ctx, out.Series, q)
+	if err != nil {
+		return failure(err)
+	}
+	out.Items, out.Next = next(bars, limit, func(b *market.Bar) int64 { return int64(b.Start) })
+	return nil
+}
+
+// chart reads a range at the interval that fits into out.
+func (s *Server) chart(ctx context.Context, out *BarPage, in *TimeRange, most int) error {
+	if in.Cursor != "" {
+		return huma.Error422UnprocessableEntity("max_points answers with the whole range: leave the cursor out", &huma.ErrorDetail{Location: "query.cursor", Message: "not with max_points"})
+	}
+	q, err := in.span(most)
+	if err != nil {
+		return err
+	}
+	i, bars, err := s.cfg.Store.Chart(ctx, out.Series, q.From, q.To, most)
+	if err != nil {
+		return failure(err)
+	}
+	out.Interval, out.Items = i.String(), append([]market.Bar{}, bars...)
+	if q.Newest {
+		slices.Reverse(out.Items)
+	}
+	return nil
 }
 
 // decode reads a stored entry; one that does not decode is damage.

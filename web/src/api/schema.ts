@@ -300,7 +300,7 @@ export interface paths {
         };
         /**
          * Bars
-         * @description The latest revision of each final bar. A bar in which nobody traded is absent. Bars are stored and forecast as they were traded; adjusted makes those before a split or dividend comparable with the newest.
+         * @description The latest revision of each final bar. A bar in which nobody traded is absent. Bars are stored and forecast as they were traded; adjusted makes those before a split or dividend comparable with the newest. With max_points the answer is the whole range at the finest interval that has at most that many bars there: the series' own, 1m, 5m, 15m, 1h, 1d, 1w or 1mo; `interval` says which. Of a coarser one the bar that from lies in is the first, the newest is as it stands now, and one in which a split falls holds prices of both units. Where retention has deleted bars only coarser ones are left.
          */
         get: operations["list-bars"];
         put?: never;
@@ -713,6 +713,7 @@ export interface components {
         BarPage: {
             /** @enum {string} */
             adjusted: "none" | "splits" | "all";
+            /** @description Of the items: the series' own unless max_points was given. */
             interval: string;
             items: components["schemas"]["Bar"][];
             next_cursor: string;
@@ -2804,6 +2805,8 @@ export interface operations {
                 /** @description next_cursor of the page before. */
                 cursor?: string;
                 limit?: number;
+                /** @description Most bars of an answer that is the whole range, at an interval that fits; limit does not count then, and there is no cursor. Only where even 1mo has more there are more. */
+                max_points?: number;
                 /** @description none: as traded. splits: prices before a split of n shares for one divided by n, volumes multiplied. all: prices before dividends lowered by their share of the close before them, too. Only what was announced counts. */
                 adjusted?: "none" | "splits" | "all";
             };
