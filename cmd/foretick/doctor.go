@@ -104,7 +104,10 @@ func (c *doctorCmd) database(t *terminal, what string) (out []finding, running b
 	if err != nil {
 		return append(out, bad("data", "%v", err)), running
 	}
-	out = append(out, ok("data", "%s holds %d series, %s", c.Place, len(all), what))
+	if info, err := c.Inspect(t.ctx); err == nil {
+		what += fmt.Sprintf(", schema version %d", info.Version)
+	}
+	out = append(out, ok("data", "%s holds %d series, %s", c.Place, len(all), what), c.backup())
 	for _, s := range all {
 		head, _, err := st.Head(t.ctx, s.ID())
 		if err != nil {
@@ -114,6 +117,22 @@ func (c *doctorCmd) database(t *terminal, what string) (out []finding, running b
 		out = append(out, ok("series", "%s (%s, from %s): ledger of %d entries", s.ID(), s.Mode, s.Source, head.Seq))
 	}
 	return out, running
+}
+
+// backup tells of the last backup.
+func (c *doctorCmd) backup() finding {
+	if c.Store != "" {
+		return ok("backup", "PostgreSQL is backed up by its own programs (docs/storage.md)")
+	}
+	last, known := c.LastBackup()
+	switch age := time.Since(last.At); {
+	case !known:
+		return ok("backup", "none on record; foretick backup --out FILE makes one while Foretick runs")
+	case age > 8*24*time.Hour:
+		return warn("backup", "the last one is %d days old: %s, up to event %d", int(age.Hours()/24), last.File, last.LastEvent)
+	default:
+		return ok("backup", "%s, %s, up to event %d", last.File, last.At.Format(time.RFC3339), last.LastEvent)
+	}
 }
 
 // existing is the nearest folder above path that exists.

@@ -31,6 +31,8 @@ type cli struct {
 	Export   exportCmd   `cmd:"" help:"Write stored bars, sealed forecasts and scores to files: Parquet, CSV or JSON lines."`
 	Ledger   ledgerCmd   `cmd:"" help:"Check, show and export sealed forecasts."`
 	DB       dbCmd       `cmd:"" name:"db" help:"The database as a whole: what it holds, its schema, whether it is sound."`
+	Backup   backupCmd   `cmd:"" help:"Copy the database to a file while Foretick runs, and check the copy."`
+	Restore  restoreCmd  `cmd:"" help:"Put a backup into a data folder."`
 	Bench    benchCmd    `cmd:"" help:"Measure how well the models forecast, and estimate what they start from."`
 	Doctor   doctorCmd   `cmd:"" help:"Look at the data folder, port, disk and clock, and say what is wrong."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

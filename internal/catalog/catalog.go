@@ -36,6 +36,16 @@ var Inspectors = map[string]func(ctx context.Context, address string) (store.Inf
 	"postgresql": postgres.Inspect,
 }
 
+// Backup writes the SQLite database of a folder to a file, Restore puts one back. PostgreSQL
+// has programs of its own for that.
+var (
+	Backup  = sqlite.Backup
+	Restore = sqlite.Restore
+)
+
+// BackupOptions are those of Backup and Restore.
+type BackupOptions = sqlite.BackupOptions
+
 func openPostgres(ctx context.Context, address string, readOnly bool) (store.Store, error) {
 	s, err := postgres.Open(ctx, address, postgres.Options{ReadOnly: readOnly})
 	if err != nil {

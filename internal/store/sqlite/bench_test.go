@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
@@ -181,4 +183,61 @@ func fill(t testing.TB, s *Store, id market.SeriesID, total int) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkBackup backs up a store of a million bars while another goroutine commits one bar
+// after the other, each with a sync of its own, and says how fast both are.
+func BenchmarkBackup(b *testing.B) {
+	dir := b.TempDir()
+	s, err := Open(b.Context(), dir, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	rec := storetest.Series("A")
+	if err := s.PutSeries(b.Context(), rec); err != nil {
+		b.Fatal(err)
+	}
+	n := 0
+	for ; n < 1_000_000; n += 50_000 {
+		if _, _, err := s.CommitBars(b.Context(), storetest.Bars(rec.ID(), n, n+50_000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	commits := func(until <-chan struct{}) float64 {
+		began, done := time.Now(), 0
+		for {
+			select {
+			case <-until:
+				return float64(done) / time.Since(began).Seconds()
+			default:
+			}
+			if _, _, err := s.CommitBars(b.Context(), storetest.Bars(rec.ID(), n, n+1)); err != nil {
+				b.Error(err)
+			}
+			n++
+			done++
+		}
+	}
+	alone := make(chan struct{})
+	time.AfterFunc(time.Second, func() { close(alone) })
+	quiet := commits(alone)
+	var rate float64
+	for b.Loop() {
+		done, said := make(chan struct{}), make(chan float64)
+		go func() { said <- commits(done) }()
+		out := filepath.Join(b.TempDir(), "b.db")
+		if err := Backup(b.Context(), dir, out, BackupOptions{Replace: true}); err != nil {
+			b.Fatal(err)
+		}
+		close(done)
+		rate = <-said
+		fi, err := os.Stat(out)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(fi.Size())
+	}
+	b.ReportMetric(quiet, "commits-alone/s")
+	b.ReportMetric(rate, "commits-meanwhile/s")
 }
