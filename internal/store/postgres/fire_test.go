@@ -19,7 +19,7 @@ func bars(id market.SeriesID, from, to int) []store.BarRecord { return storetest
 
 func count(t *testing.T, s *Store, id market.SeriesID) int {
 	t.Helper()
-	list, err := s.Bars(t.Context(), id, store.Range{Limit: 100_000})
+	list, err := s.Bars(t.Context(), id, store.Range{Limit: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +29,7 @@ func count(t *testing.T, s *Store, id market.SeriesID) int {
 // The server is killed and comes back: what was committed is there, what failed is handed over
 // again, and nothing is there twice.
 func TestServerKilled(t *testing.T) {
-	server, err := pgtest.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop()
+	server := pgtest.Own(t)
 	s, err := Open(t.Context(), server.Schema(t), Options{})
 	if err != nil {
 		t.Fatal(err)

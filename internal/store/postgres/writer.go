@@ -305,10 +305,8 @@ func (w *writer) attempt(ctx context.Context, group []*request) (errs []error, e
 	w.lastEvent = stored
 	for i, r := range group {
 		w.wrote = false
-		if errs[i] = r.run(ctx, w); errs[i] != nil && w.wrote {
-			return errs, errs[i]
-		}
-		if errs[i] != nil && broken(errs[i]) && w.conn.IsClosed() {
+		// An error of the server ends the transaction, too.
+		if errs[i] = r.run(ctx, w); errs[i] != nil && (w.wrote || codeOf(errs[i]) != "" || w.conn.IsClosed()) {
 			return errs, errs[i]
 		}
 	}

@@ -36,10 +36,29 @@ type Server struct {
 // Main runs the tests of a package and stops what they started. Call it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
-	if s := shared.server; s != nil {
-		s.Stop()
+	for _, s := range []*Server{shared.server, own.server} {
+		if s != nil {
+			s.Stop()
+		}
 	}
 	os.Exit(code)
+}
+
+var own struct {
+	once   sync.Once
+	server *Server
+	err    error
+}
+
+// Own returns a server that tests may kill, restart and fill: never the one that
+// FORETICK_TEST_POSTGRES names. It is one for all tests of the package, which leave it running.
+func Own(t testing.TB) *Server {
+	t.Helper()
+	own.once.Do(func() { own.server, own.err = Start() })
+	if own.err != nil {
+		t.Fatal(own.err)
+	}
+	return own.server
 }
 
 var shared struct {
@@ -77,18 +96,10 @@ var hasty = []string{"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "f
 func (s *Server) Schema(t testing.TB) string {
 	t.Helper()
 	name := "t" + strings.ToLower(rand.Text()[:12])
-	do := func(ctx context.Context, sql string) error {
-		c, err := pgx.Connect(ctx, s.address)
-		if err != nil {
-			return err
-		}
-		_, err = c.Exec(ctx, sql)
-		return errors.Join(err, c.Close(ctx))
-	}
-	if err := do(t.Context(), "CREATE SCHEMA "+name); err != nil {
+	if err := s.Exec(t.Context(), "CREATE SCHEMA "+name); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = do(context.Background(), "DROP SCHEMA "+name+" CASCADE") }) // the server may be gone
+	t.Cleanup(func() { _ = s.Exec(context.Background(), "DROP SCHEMA "+name+" CASCADE") }) // the server may be gone
 	u, err := url.Parse(s.address)
 	if err != nil {
 		t.Fatal(err)
@@ -170,6 +181,48 @@ func (s *Server) Run() error {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
+}
+
+// Standby makes and starts a copy of s that follows it by streaming replication.
+func (s *Server) Standby() (*Server, error) {
+	c := &Server{bin: s.bin, as: s.as, options: s.options}
+	var err error
+	if c.dir, err = os.MkdirTemp("", "foretick-pg-"); err != nil {
+		return nil, err
+	}
+	if s.as != nil {
+		if err := errors.Join(os.Chown(c.dir, int(s.as.Uid), int(s.as.Gid)), os.Chmod(c.dir, 0o755)); err != nil {
+			return nil, err
+		}
+	}
+	if out, err := c.command("pg_basebackup", "-D", filepath.Join(c.dir, "data"), "-h", s.dir, "-U", "foretick", "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("pg_basebackup: %w: %s", err, out)
+	}
+	return c, c.Run()
+}
+
+// Exec runs a statement as the owner of the server.
+func (s *Server) Exec(ctx context.Context, sql string) error {
+	c, err := pgx.Connect(ctx, s.address)
+	if err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, sql)
+	return errors.Join(err, c.Close(ctx))
+}
+
+// Dir is the folder with the server's socket, which takes the place of a host name in an address.
+func (s *Server) Dir() string { return s.dir }
+
+// Process is the server's first process.
+func (s *Server) Process() int { return s.cmd.Process.Pid }
+
+// Owner is the user that the server runs as, -1 and -1 for that of the tests.
+func (s *Server) Owner() (uid, gid int) {
+	if s.as == nil {
+		return -1, -1
+	}
+	return int(s.as.Uid), int(s.as.Gid)
 }
 
 // Kill ends the server as kill -9 does, with all its processes.
