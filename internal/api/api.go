@@ -96,6 +96,8 @@ type Server struct {
 
 	idPrefix string        // of request ids; differs from start to start
 	requests atomic.Uint64 // that were given an id
+
+	listed atomic.Pointer[[]store.SeriesRecord] // the series, when they were asked for last
 }
 
 var arraysAreNeverNull = sync.OnceFunc(func() { huma.DefaultArrayNullable = false })

@@ -40,8 +40,14 @@ func (s *Server) statusRoutes() {
 func (s *Server) status(ctx context.Context) (Status, error) {
 	out := Status{Version: s.cfg.Version, Epoch: s.cfg.Store.Epoch(), Mode: ledger.Live.String(), StartedAt: s.started, Now: market.TimeOf(s.cfg.Now()),
 		InsecurePublic: s.cfg.Public && s.cfg.Keys == nil, Auth: s.cfg.Keys != nil, DefaultSeries: s.cfg.Default, FeedsOK: true}
+	out.Ready, out.ReadyReason = s.cfg.Ready()
 	all, err := s.cfg.Store.Series(ctx)
-	if err != nil {
+	switch was := s.listed.Load(); {
+	case err == nil:
+		s.listed.Store(&all)
+	case was != nil && !out.Ready:
+		all = *was // what holds things up is said; that is what is asked for
+	default:
 		return out, failure(err)
 	}
 	for _, r := range all {
@@ -53,7 +59,6 @@ func (s *Server) status(ctx context.Context) (Status, error) {
 	for _, f := range s.cfg.Feeds() {
 		out.FeedsOK = out.FeedsOK && (f.State == feed.Running || f.State == feed.Finished)
 	}
-	out.Ready, out.ReadyReason = s.cfg.Ready()
 	return out, nil
 }
 

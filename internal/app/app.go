@@ -298,7 +298,9 @@ func (a *App) ready() (bool, string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := a.store.Ping(ctx); err != nil {
+	if err := a.store.Ping(ctx); errors.Is(err, context.DeadlineExceeded) {
+		return false, "the database does not answer: " + err.Error()
+	} else if err != nil {
 		return false, err.Error()
 	}
 	for _, h := range a.ingest.Health() {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type memory struct {
 	commits int
 	// fail, when not nil, is asked before each call; what it returns is the result.
 	fail func(op string) error
+	hang atomic.Pointer[chan struct{}] // CommitBars waits until it is closed
 }
 
 func newMemory() *memory {
@@ -60,6 +62,9 @@ func (s *memory) PutSeries(ctx context.Context, r store.SeriesRecord) error {
 func (s *memory) Series(context.Context) ([]store.SeriesRecord, error) { panic("not used") }
 
 func (s *memory) CommitBars(ctx context.Context, recs []store.BarRecord) (kept int, last uint64, err error) {
+	if gate := s.hang.Load(); gate != nil {
+		<-*gate
+	}
 	defer s.mu.Unlock()
 	if err := s.enter(ctx, "commit"); err != nil {
 		return 0, 0, err

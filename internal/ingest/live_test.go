@@ -262,9 +262,35 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
+// A store that does not answer at all, as while somebody else holds a lock, shows in health, too.
+func TestStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMemory()
+		gate := make(chan struct{})
+		s.hang.Store(&gate)
+		r := newRig(t, s, nil, stays(live(), bars(bar(-9, 10))))
+		stop := r.start(t)
+		until(0.03) // 1.8 s
+		if h := r.Health()[0]; h.State == feed.Stalled {
+			t.Errorf("so soon: health %+v", h)
+		}
+		until(0.04)
+		if h := r.Health()[0]; h.State != feed.Stalled || !strings.Contains(h.Detail, "Storing is behind: the database has not answered") || r.bus.count("feed") == 0 {
+			t.Errorf("health %+v, %d notices", h, r.bus.count("feed"))
+		}
+		close(gate)
+		until(0.05)
+		if h := r.Health()[0]; h.State != feed.Running || h.Detail != "" {
+			t.Errorf("health %+v", h)
+		}
+		stop()
+		expect(t, s, minute, "-9")
+	})
+}
+
 func TestExplain(t *testing.T) {
 	for err, want := range map[error]string{
-		store.ErrReadOnly: "permissions", store.ErrLocked: "Another process", store.ErrCorrupt: "damaged", errors.New("odd"): "odd",
+		store.ErrReadOnly: "cannot be written to", store.ErrLocked: "another process", store.ErrCorrupt: "damaged", errors.New("odd"): "odd",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newMemory()

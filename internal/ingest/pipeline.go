@@ -362,7 +362,11 @@ func (p *pipeline) reject(r feed.Reject) {
 }
 
 func (p *pipeline) notify(kind, key string) {
-	p.cfg.Bus.Publish(bus.Notice{Epoch: p.cfg.Store.Epoch(), Seq: p.lastEvent, Kind: kind, Key: key})
+	p.cfg.Bus.Publish(p.notice(kind, key))
+}
+
+func (p *pipeline) notice(kind, key string) bus.Notice {
+	return bus.Notice{Epoch: p.cfg.Store.Epoch(), Seq: p.lastEvent, Kind: kind, Key: key}
 }
 
 func rawBar(b *market.Bar) string {

@@ -17,6 +17,8 @@ const (
 	sourceWaitMax = 30 * time.Second
 	storeWait     = 50 * time.Millisecond
 	storeWaitMax  = 2 * time.Second
+	// storePatience is how long the store may take before that is shown.
+	storePatience = 2 * time.Second
 	// steady is how long a source must have run for its next failure to count as
 	// the first again.
 	steady = time.Minute
@@ -101,12 +103,20 @@ func (p *pipeline) backoff(attempt int, first, longest time.Duration) time.Durat
 // retry calls f until it succeeds, with growing waits, and shows the trouble
 // meanwhile. It gives up only when ctx is done.
 func (p *pipeline) retry(ctx context.Context, what string, f func(context.Context) error) error {
+	call := p.health.began()
+	notice := p.notice("feed", p.info.Name)
+	late := time.AfterFunc(storePatience, func() {
+		if p.health.slow(call, market.TimeOf(p.cfg.Now())) {
+			p.log.Warn("the store does not answer; the feed waits", "doing", what, "for", storePatience)
+			p.cfg.Bus.Publish(notice)
+		}
+	})
+	defer late.Stop()
 	var last error
 	for attempt := 0; ; attempt++ {
 		err := f(ctx)
 		if err == nil {
-			if attempt > 0 {
-				p.health.setTrouble("", 0)
+			if p.health.ended() {
 				p.log.Info("the store works again", "after", what)
 				p.notify("feed", p.info.Name)
 			}

@@ -191,7 +191,7 @@ func (s *Server) Standby() (*Server, error) {
 		return nil, err
 	}
 	if s.as != nil {
-		if err := errors.Join(os.Chown(c.dir, int(s.as.Uid), int(s.as.Gid)), os.Chmod(c.dir, 0o755)); err != nil {
+		if err := errors.Join(os.Chown(c.dir, s.as.uid, s.as.gid), os.Chmod(c.dir, 0o755)); err != nil {
 			return nil, err
 		}
 	}
@@ -222,7 +222,7 @@ func (s *Server) Owner() (uid, gid int) {
 	if s.as == nil {
 		return -1, -1
 	}
-	return int(s.as.Uid), int(s.as.Gid)
+	return s.as.uid, s.as.gid
 }
 
 // Kill ends the server as kill -9 does, with all its processes.
