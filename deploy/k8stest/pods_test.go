@@ -7,6 +7,7 @@ import (
 
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
+	disruption "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/pod-security-admission/api"
@@ -113,16 +114,23 @@ func TestHoldsTogether(t *testing.T) {
 				}
 			}
 		}
-		for _, o := range objects {
-			if s, ok := o.(*core.Service); ok {
-				hit := 0
-				for _, p := range servers {
-					if labels.SelectorFromSet(s.Spec.Selector).Matches(labels.Set(p.Labels)) {
-						hit++
-					}
+		hits := func(s labels.Selector) (n int) {
+			for _, p := range servers {
+				if s.Matches(labels.Set(p.Labels)) {
+					n++
 				}
-				if hit != 1 {
-					t.Errorf("%s: the service %s leads to %d kinds of pods", name, s.Name, hit)
+			}
+			return n
+		}
+		for _, o := range objects {
+			switch s := o.(type) {
+			case *disruption.PodDisruptionBudget:
+				if n := hits(labels.SelectorFromSet(s.Spec.Selector.MatchLabels)); n != 1 {
+					t.Errorf("%s: the budget %s is for %d kinds of pods", name, s.Name, n)
+				}
+			case *core.Service:
+				if n := hits(labels.SelectorFromSet(s.Spec.Selector)); n != 1 {
+					t.Errorf("%s: the service %s leads to %d kinds of pods", name, s.Name, n)
 				}
 				if port := s.Spec.Ports[0].TargetPort.String(); port != servers[0].Spec.Containers[0].Ports[0].Name {
 					t.Errorf("%s: the service leads to port %s", name, port)
