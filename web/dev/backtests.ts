@@ -47,6 +47,7 @@ export function job(id: string, change: Partial<Job> = {}): Job {
       refit: 20,
       horizons: [1, 5],
       last: 0,
+      raw: false,
     },
     pooled: [1, 5].flatMap(h => [pooled("naive", h), pooled("auto", h)]),
     ...change,
@@ -107,7 +108,15 @@ export class Desk {
       bars: 0,
       total: 0,
       pooled: [],
-      order: { burn_in: 500, refit: 20, horizons: [1, 5], last: 0, models: ["naive", "auto"], ...o },
+      order: {
+        burn_in: 500,
+        refit: 20,
+        horizons: [1, 5],
+        last: 0,
+        raw: false,
+        models: ["naive", "auto"],
+        ...o,
+      },
     });
     this.jobs.unshift(j);
     return j;
