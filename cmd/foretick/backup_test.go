@@ -87,7 +87,7 @@ func TestBackupKilled(t *testing.T) {
 		return n < 2
 	})
 	stop(t, p)
-	verify(t, dir)
+	verify(t, app.Place{Data: dir})
 
 	restored := filepath.Join(t.TempDir(), "data")
 	foretick("restore", "--from", out, "--data", restored)
@@ -97,5 +97,5 @@ func TestBackupKilled(t *testing.T) {
 	q := start(t, "--data", restored, "--rollup", "none")
 	q.watch(t.Context(), "", func(e event) bool { return e.name != "forecast" })
 	stop(t, q)
-	verify(t, restored)
+	verify(t, app.Place{Data: restored})
 }

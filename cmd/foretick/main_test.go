@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/foretick/foretick/internal/store/postgres/pgtest"
 	"github.com/foretick/foretick/internal/testdata"
 )
 
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"foretick": main})
+	testscript.Main(pgtest.Runner{M: m}, map[string]func(){"foretick": main})
 }
 
 func TestScripts(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/market"
 )
 
@@ -53,7 +54,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	_ = p.cmd.Wait() // it could not store what it still held, and says so by its status
-	verify(t, dir)
+	verify(t, app.Place{Data: dir})
 
 	q := start(t, "--data", dir, "--rollup", "none")
 	q.get("/readyz", &ready)

@@ -5,12 +5,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +23,7 @@ import (
 
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/postgres/pgtest"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -129,53 +134,142 @@ func (p *process) watch(ctx context.Context, lastID string, f func(event) bool) 
 
 const series = "sim:AMZN@1s"
 
-// TestKillNine kills the program at odd moments while a client watches: what the
-// client was shown is stored, chains verify, history is there at once, and the gap
-// is on record (laws 1, 2 and 7).
+// kills is how often TestKillNine kills the program on each store; FORETICK_TEST_KILLS sets another
+// number, 200 for a long test.
+func kills(t *testing.T) int {
+	v := os.Getenv("FORETICK_TEST_KILLS")
+	if v == "" {
+		return 20
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		t.Fatalf("FORETICK_TEST_KILLS is %q, no number of rounds", v)
+	}
+	return n
+}
+
+// minutes writes n bars of a minute, without a hole.
+func minutes(t *testing.T, n int) (path string) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("time,open,high,low,close,volume\n")
+	price := 30_000.0
+	for i := range n {
+		next := price + float64(i*i%41) - 20
+		fmt.Fprintf(&b, "%s,%.2f,%.2f,%.2f,%.2f,%d\n", time.Date(2024, 3, 1, 0, i, 0, 0, time.UTC).Format(time.RFC3339), price, max(price, next)+1, min(price, next)-1, next, 1+i%9)
+		price = next
+	}
+	path = filepath.Join(t.TempDir(), "BTCUSD.csv")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestKillNine kills the program at odd moments while a client watches, again and again on the same
+// store: all that the client was shown is stored and stays as it was, bars are there once and none is
+// missing, and chains verify (laws 1, 2 and 7).
 func TestKillNine(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	var mu sync.Mutex
+	for name, at := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killNine(t, at, kills(t))
+		})
+	}
+}
+
+func killNine(t *testing.T, at app.Place, rounds int) {
+	// 50 bars a second; what was stored is not played again.
+	file := minutes(t, 200*rounds+1000)
+	args := append(flags(at), "--feed", "replay", "--file", file, "--speed", "3000", "--start", "2024-03-01T01:00:00Z", "--rollup", "5m", "--models", "naive,ewma", "--horizons", "2", "--log", "error")
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	seen := map[string]event{} // by id
-	const rounds = 5
+	last := ""
 	for round := range rounds {
-		p := start(t, "--data", dir, "--rollup", "none")
+		p := start(t, args...)
 		ctx, cancel := context.WithCancel(t.Context())
+		fresh := map[string]event{}
+		after := 1 + random.IntN(30)
+		wait := time.Duration(random.IntN(30_000)) * time.Microsecond
 		var watching sync.WaitGroup
-		n := 0
 		enough := make(chan struct{})
-		var once sync.Once
 		watching.Go(func() {
-			p.watch(ctx, "", func(e event) bool {
-				mu.Lock()
-				defer mu.Unlock()
+			p.watch(ctx, last, func(e event) bool {
 				if e.id == "" {
 					return true
 				}
-				seen[e.id] = e
-				if e.name == "forecast" { // history has been stored by then
-					n++
+				if was, ok := seen[e.id]; ok && was != e {
+					t.Errorf("event %s was %s, and is %s after a restart", e.id, was.data, e.data)
 				}
-				if e.name != "forecast" && n == 1+round%3 || n > 3 { // in the middle of something
-					once.Do(func() { close(enough) })
+				fresh[e.id], last = e, e.id
+				if len(fresh) == after {
+					close(enough)
 				}
 				return true
 			})
 		})
 		select {
 		case <-enough:
-		case <-time.After(30 * time.Second):
-			t.Fatalf("round %d: the stream showed nothing\n%s", round, p.log)
+		case <-time.After(60 * time.Second):
+			t.Fatalf("round %d: the stream showed %d events, not %d\n%s", round, len(fresh), after, p.log)
 		}
-		if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		<-time.After(wait) // a moment that nothing marks
+		if err := p.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = p.cmd.Wait() // it was killed
-		cancel()
 		watching.Wait()
-		checkSeen(t, dir, seen)
+		cancel()
+		checkSeen(t, at, fresh)
+		maps.Copy(seen, fresh)
+		if round%3 == 2 { // from the beginning, not from where it was
+			last = ""
+		}
 	}
+	checkSeen(t, at, seen)
+	verify(t, at)
+	st, err := at.OpenReadOnly(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	const minute = "file:BTCUSD@1m"
+	bars, err := st.Bars(t.Context(), minute, store.Range{Limit: 1 << 20})
+	if err != nil || len(bars) < 60 {
+		t.Fatalf("%d bars, %v", len(bars), err)
+	}
+	for i, b := range bars {
+		if b.Start != bars[0].Start+market.Time(i)*market.Time(time.Minute/time.Microsecond) || b.Revision != 0 {
+			t.Fatalf("bar %d is %+v", i, b)
+		}
+	}
+	log, err := st.BarLog(t.Context(), minute, 0, 1<<20)
+	if err != nil || len(log) != len(bars) {
+		t.Errorf("%d bars in the log, %d stored, %v", len(log), len(bars), err)
+	}
+	events, err := st.EventsAfter(t.Context(), 0, 1<<20)
+	if err != nil || len(events) < len(seen) {
+		t.Errorf("%d events, %d were shown, %v", len(events), len(seen), err)
+	}
+	for i, e := range events {
+		if e.Seq != uint64(i+1) {
+			t.Fatalf("event %d has the number %d", i+1, e.Seq)
+		}
+	}
+	t.Logf("%d kills: %d events were shown, %d are stored", rounds, len(seen), len(events))
+}
 
-	p := start(t, "--data", dir, "--rollup", "none")
+// TestGapIsOnRecord kills a live program: history is there at once after the restart, and the time
+// during which it was down is on record (law 7).
+func TestGapIsOnRecord(t *testing.T) {
+	at := app.Place{Data: filepath.Join(t.TempDir(), "data")}
+	p := start(t, "--data", at.Data, "--rollup", "none", "--models", "naive")
+	p.watch(t.Context(), "", func(e event) bool { return e.name != "forecast" }) // history has been stored by then
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // it was killed
+	p = start(t, "--data", at.Data, "--rollup", "none", "--models", "naive")
 	var bars struct{ Items []market.Bar }
 	p.get("/v1/series/"+series+"/bars?limit=1000", &bars)
 	if len(bars.Items) < 600 {
@@ -190,13 +284,29 @@ func TestKillNine(t *testing.T) {
 		t.Error("the time during which the program was down is not on record")
 	}
 	stop(t, p)
-	verify(t, dir)
+	verify(t, at)
+}
+
+// places are one of each kind of store.
+func places(t *testing.T) map[string]app.Place {
+	return map[string]app.Place{
+		"sqlite":   {Data: filepath.Join(t.TempDir(), "data")},
+		"postgres": {Data: filepath.Join(t.TempDir(), "none"), Store: pgtest.Open(t)},
+	}
+}
+
+// flags name a place on the command line.
+func flags(at app.Place) []string {
+	if at.Store != "" {
+		return []string{"--store", at.Store, "--data", at.Data}
+	}
+	return []string{"--data", at.Data}
 }
 
 // checkSeen finds everything that was shown to a client in the store.
-func checkSeen(t *testing.T, dir string, seen map[string]event) {
+func checkSeen(t *testing.T, at app.Place, seen map[string]event) {
 	t.Helper()
-	st, err := app.Place{Data: dir}.Open(t.Context())
+	st, err := at.OpenReadOnly(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,10 +335,10 @@ func checkSeen(t *testing.T, dir string, seen map[string]event) {
 	}
 }
 
-func verify(t *testing.T, dir string) {
+func verify(t *testing.T, at app.Place) {
 	t.Helper()
 	var out bytes.Buffer
-	if status := run(t.Context(), []string{"ledger", "verify", "--data", dir}, &out, &out); status != 0 {
+	if status := run(t.Context(), append([]string{"ledger", "verify"}, flags(at)...), &out, &out); status != 0 {
 		t.Errorf("ledger verify: status %d\n%s", status, out.String())
 	}
 }
@@ -247,8 +357,16 @@ func stop(t *testing.T, p *process) {
 
 // TestStopLosesNothing stops the program while clients watch.
 func TestStopLosesNothing(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	p := start(t, "--data", dir)
+	for name, at := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stopLosesNothing(t, at)
+		})
+	}
+}
+
+func stopLosesNothing(t *testing.T, at app.Place) {
+	p := start(t, flags(at)...)
 	seen := map[string]event{}
 	var watching sync.WaitGroup
 	first := make(chan struct{})
@@ -266,8 +384,8 @@ func TestStopLosesNothing(t *testing.T) {
 	<-first
 	stop(t, p)
 	watching.Wait()
-	checkSeen(t, dir, seen)
-	st, err := app.Place{Data: dir}.Open(t.Context())
+	checkSeen(t, at, seen)
+	st, err := at.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,20 +398,27 @@ func TestStopLosesNothing(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("%d bars were stored but not forecast, %v", len(left), err)
 	}
-	verify(t, dir)
+	verify(t, at)
 }
 
 func TestSecondProcessIsRefused(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	start(t, "--data", dir)
-	var out bytes.Buffer
-	if status := run(t.Context(), []string{"serve", "--addr", "127.0.0.1:0", "--data", dir}, &out, &out); status != 1 {
-		t.Errorf("status %d", status)
+	for name, at := range places(t) {
+		t.Run(name, func(t *testing.T) {
+			start(t, flags(at)...)
+			var out bytes.Buffer
+			if status := run(t.Context(), append([]string{"serve", "--addr", "127.0.0.1:0"}, flags(at)...), &out, &out); status != 1 {
+				t.Errorf("status %d", status)
+			}
+			want := "another Foretick writes to this database"
+			if at.Store == "" {
+				want = at.Data
+			}
+			if !strings.Contains(out.String(), "in use by another process") || !strings.Contains(out.String(), want) {
+				t.Errorf("it says %q", out.String())
+			}
+			verify(t, at) // reading beside it is fine
+		})
 	}
-	if !strings.Contains(out.String(), "in use by another process") || !strings.Contains(out.String(), dir) {
-		t.Errorf("it says %q", out.String())
-	}
-	verify(t, dir) // reading beside it is fine
 }
 
 func TestUnwritableFolder(t *testing.T) {
@@ -322,7 +447,7 @@ func TestTamperedDatabase(t *testing.T) {
 		return n < 3
 	})
 	stop(t, p)
-	verify(t, dir)
+	verify(t, app.Place{Data: dir})
 	path := filepath.Join(dir, app.DatabaseFile)
 	whole, err := os.ReadFile(path)
 	if err != nil {

@@ -19,6 +19,10 @@ import (
 // maxGroup bounds the requests of one transaction.
 const maxGroup = 4096
 
+// lockPatience is how long the right to write is waited for: the server takes a moment to notice that
+// the process which had it is gone (client_connection_check_interval).
+const lockPatience = 2500 * time.Millisecond
+
 // commitLimit bounds one transaction: a lock that somebody else holds, or a server that is gone,
 // must not hold up everything for ever. Callers try again.
 const commitLimit = 30 * time.Second
@@ -166,12 +170,20 @@ func (w *writer) connect(ctx context.Context, first bool) (err error) {
 		}
 	}()
 	var got bool
-	for range 20 {
+	for wait := time.Now().Add(lockPatience); ; {
 		if err := conn.QueryRow(ctx, sqlLock, int32(lockKey&0x7fffffff)).Scan(&got); err != nil {
 			return err
 		}
-		if got || first {
+		if got || !time.Now().Before(wait) {
 			break
+		}
+		if first { // it may be that of a process that was killed a moment ago
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(lockPatience / 50):
+			}
+			continue
 		}
 		// The server may not have noticed yet that our last connection is gone.
 		var ended bool

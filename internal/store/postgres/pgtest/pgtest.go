@@ -34,14 +34,20 @@ type Server struct {
 }
 
 // Main runs the tests of a package and stops what they started. Call it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
+func Main(m *testing.M) { os.Exit(Runner{m}.Run()) }
+
+// Runner is the tests of a package; Run is as of testing.M, and stops what they started.
+type Runner struct{ *testing.M }
+
+// Run runs the tests.
+func (r Runner) Run() int {
+	code := r.M.Run()
 	for _, s := range []*Server{shared.server, own.server} {
 		if s != nil {
 			s.Stop()
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 var own struct {
