@@ -128,10 +128,10 @@ func start(t *testing.T, c core.Container, secret *core.Secret, settings string)
 	return ""
 }
 
-// status asks until the answer is the wanted one, as a probe does, for a minute at most, and returns the last.
+// status asks until the answer is the wanted one, as a probe does, for three minutes at most, and returns the last.
 func status(t *testing.T, url, key string, want int) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
