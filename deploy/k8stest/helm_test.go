@@ -176,3 +176,11 @@ func TestStopped(t *testing.T) {
 		}
 	}
 }
+
+// TestAssignedUser: where the cluster assigns users, as OpenShift does, none is named.
+func TestAssignedUser(t *testing.T) {
+	p := podTemplate(serverOwner(t, decodeAll(t, render(t, values(t, "pod: {user: null, group: null}")))))
+	if s := p.Spec.SecurityContext; s.RunAsUser != nil || s.RunAsGroup != nil || s.FSGroup != nil || !*s.RunAsNonRoot {
+		t.Errorf("%+v", s)
+	}
+}
