@@ -24,12 +24,19 @@ func (s *Server) actionRoutes() {
 		"Where announced is false nobody told of it, and it is known by the price alone: it may be a real move, or data in two units. No forecast is judged across it, no model learns from it, and nothing is rescaled."), s.listWarnings)
 }
 
-func (s *Server) listActions(ctx context.Context, in *SeriesPath) (*listOf[Action], error) {
+func (s *Server) listActions(ctx context.Context, in *struct {
+	SeriesPath
+	AsOf
+}) (*listOf[Action], error) {
 	r, err := s.record(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.cfg.Store.Actions(ctx, r.Instrument.Key())
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.actions(ctx, r.Instrument.Key(), m)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -64,8 +71,8 @@ func (s *Server) listWarnings(ctx context.Context, in *struct {
 // adjust returns bars, a page of a series in ascending or descending order, as they are in
 // the whole series adjusted. What of the series decides that are, beside the page, the
 // newest bar and the bar before each action that is not in the page: they are read.
-func (s *Server) adjust(ctx context.Context, r store.SeriesRecord, bars []market.Bar, mode market.Adjustment) ([]market.Bar, error) {
-	actions, err := s.cfg.Store.Actions(ctx, r.Instrument.Key())
+func (s *Server) adjust(ctx context.Context, r store.SeriesRecord, bars []market.Bar, mode market.Adjustment, m moment) ([]market.Bar, error) {
+	actions, err := s.actions(ctx, r.Instrument.Key(), m)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -80,7 +87,7 @@ func (s *Server) adjust(ctx context.Context, r store.SeriesRecord, bars []market
 	all := slices.Clone(page)
 	// From here on bars are read that end at or before to; 0: the newest.
 	read := func(to market.Time) error {
-		q := store.Range{Newest: true, Limit: 2}
+		q := store.Range{Newest: true, Limit: 2, AsOf: m.seq}
 		if to != 0 {
 			q.To = bound(to)
 		}

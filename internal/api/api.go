@@ -35,9 +35,12 @@ type Store interface {
 	store.LedgerReader
 	store.ScoreReader
 	store.EventReader
+	store.Clock
 	store.DocumentStore
 	// Actions is store.ActionStore's.
 	Actions(ctx context.Context, instrument string) ([]market.Action, error)
+	// ActionLog is store.ActionStore's.
+	ActionLog(ctx context.Context, after uint64, limit int) ([]store.ActionRecord, error)
 	Quarantined(ctx context.Context, before uint64, limit int) ([]store.QuarantineRecord, error)
 	QuarantineCount(ctx context.Context) (int, error)
 }

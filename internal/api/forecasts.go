@@ -60,6 +60,7 @@ func (s *Server) forecastRoutes() {
 func (s *Server) listForecasts(ctx context.Context, in *struct {
 	SeriesPath
 	TimeRange
+	AsOf
 	Model   string `query:"model" maxLength:"100" doc:"Only this model."`
 	Horizon int    `query:"horizon" minimum:"0" maximum:"1000" doc:"Only this horizon; 0 or left out: all."`
 	Limit   int    `query:"limit" minimum:"1" maximum:"2000" default:"100"`
@@ -74,6 +75,11 @@ func (s *Server) listForecasts(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	q.AsOf = m.seq
 	entries, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: q})
 	if err != nil {
 		return nil, failure(err)
@@ -98,7 +104,7 @@ func (s *Server) listForecasts(ctx context.Context, in *struct {
 	if cursor != "" {
 		out.Body.Next = encodeCursor(int64(last))
 	}
-	return out, s.settle(ctx, in.id(), out.Body.Items)
+	return out, s.settle(ctx, in.id(), m, out.Body.Items)
 }
 
 // pairing names a forecast and its score: they meet by target, never by order.
@@ -109,8 +115,8 @@ type pairing struct {
 	target  market.Time
 }
 
-// settle fills in the outcomes of forecasts.
-func (s *Server) settle(ctx context.Context, id market.SeriesID, list []Forecast) error {
+// settle fills in the outcomes of forecasts as of a moment.
+func (s *Server) settle(ctx context.Context, id market.SeriesID, m moment, list []Forecast) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -123,11 +129,11 @@ func (s *Server) settle(ctx context.Context, id market.SeriesID, list []Forecast
 	}
 	// The newest cutoff is read before the scores: a step that is committed in between
 	// then shows as scored, never as void.
-	newest, err := s.cfg.Store.Entries(ctx, id, store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: store.Range{Limit: 1, Newest: true}})
+	newest, err := s.cfg.Store.Entries(ctx, id, store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}, Times: store.Range{Limit: 1, Newest: true, AsOf: m.seq}})
 	if err != nil {
 		return failure(err)
 	}
-	err = s.cfg.Store.EachScore(ctx, id, store.ScoreQuery{From: from, To: to + 1}, func(sc *score.Score) bool {
+	err = s.eachScore(ctx, id, store.ScoreQuery{From: bound(from), To: bound(to + 1)}, m, func(sc *score.Score) bool {
 		f := index[pairing{sc.Model, sc.Horizon, sc.Cutoff, sc.Target}]
 		if f == nil {
 			return true

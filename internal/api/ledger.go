@@ -74,12 +74,17 @@ type headOutput struct {
 
 func (s *Server) getLedger(ctx context.Context, in *struct {
 	SeriesPath
+	AsOf
 	Match string `header:"If-None-Match" maxLength:"1000"`
 }) (*headOutput, error) {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	head, _, err := s.cfg.Store.Head(ctx, in.id())
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	head, err := s.head(ctx, in.id(), m)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -103,8 +108,22 @@ func (s *Server) getLedger(ctx context.Context, in *struct {
 	return out, nil
 }
 
+// head is the end of a chain at a moment.
+func (s *Server) head(ctx context.Context, id market.SeriesID, m moment) (ledger.Head, error) {
+	if m.seq == 0 {
+		head, _, err := s.cfg.Store.Head(ctx, id)
+		return head, err
+	}
+	last, err := s.cfg.Store.Entries(ctx, id, store.EntryQuery{Times: store.Range{Newest: true, Limit: 1, AsOf: m.seq}})
+	if err != nil || len(last) == 0 {
+		return ledger.Head{}, err
+	}
+	return ledger.Head{Seq: last[0].Seq, Hash: last[0].Hash}, nil
+}
+
 func (s *Server) listEntries(ctx context.Context, in *struct {
 	SeriesPath
+	AsOf
 	From  uint64 `query:"from" doc:"First number."`
 	To    uint64 `query:"to" doc:"Number before which the list ends; 0: to the end."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -114,7 +133,11 @@ func (s *Server) listEntries(ctx context.Context, in *struct {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	q := store.EntryQuery{From: in.From, To: in.To, Times: store.Range{Limit: in.Limit, Newest: in.Order == "desc"}}
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	q := store.EntryQuery{From: in.From, To: in.To, Times: store.Range{Limit: in.Limit, Newest: in.Order == "desc", AsOf: m.seq}}
 	if in.Kind != "" {
 		k, err := ledger.ParseKind(in.Kind)
 		if err != nil {
@@ -147,6 +170,7 @@ type entryOutput struct {
 // EntryPath names an entry of a ledger.
 type EntryPath struct {
 	SeriesPath
+	AsOf
 	Entry uint64 `path:"entry" minimum:"1"`
 	Match string `header:"If-None-Match" maxLength:"1000"`
 }
@@ -164,14 +188,20 @@ func (s *Server) entry(ctx context.Context, in *EntryPath, kinds []ledger.Kind) 
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	list, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{From: in.Entry, To: in.Entry + 1, Kinds: kinds})
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{From: in.Entry, To: in.Entry + 1, Kinds: kinds, Times: store.Range{AsOf: m.seq}})
 	if err != nil {
 		return nil, failure(err)
 	}
-	if len(list) == 0 && kinds != nil {
+	switch {
+	case len(list) == 0 && m.seq != 0:
+		return nil, huma.Error404NotFound(fmt.Sprintf("entry %d was not there at that time, or seals something else", in.Entry))
+	case len(list) == 0 && kinds != nil:
 		return nil, huma.Error404NotFound(fmt.Sprintf("no forecasts are sealed by entry %d", in.Entry))
-	}
-	if len(list) == 0 {
+	case len(list) == 0:
 		return nil, huma.Error404NotFound(fmt.Sprintf("the ledger has no entry %d", in.Entry))
 	}
 	out := &entryOutput{ETag: `"` + list[0].Hash.String() + `"`, Cache: "private, max-age=31536000, immutable"}
@@ -184,12 +214,17 @@ func (s *Server) entry(ctx context.Context, in *EntryPath, kinds []ledger.Kind) 
 
 func (s *Server) listGaps(ctx context.Context, in *struct {
 	SeriesPath
+	AsOf
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }) (*listOf[GapInfo], error) {
 	if _, err := s.record(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	list, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Gap}, Times: store.Range{Limit: in.Limit, Newest: true}})
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.cfg.Store.Entries(ctx, in.id(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Gap}, Times: store.Range{Limit: in.Limit, Newest: true, AsOf: m.seq}})
 	if err != nil {
 		return nil, failure(err)
 	}

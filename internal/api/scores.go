@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -117,6 +118,7 @@ func (s *Server) scoreRoutes() {
 
 func (s *Server) getAccuracy(ctx context.Context, in *struct {
 	SeriesPath
+	AsOf
 	Horizon int    `query:"horizon" minimum:"1" maximum:"1000" default:"1"`
 	Model   string `query:"model" maxLength:"100" doc:"Only this model, and naive."`
 }) (*oneOf[Accuracy], error) {
@@ -126,26 +128,30 @@ func (s *Server) getAccuracy(ctx context.Context, in *struct {
 	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
 		return nil, err
 	}
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
 	out := &oneOf[Accuracy]{Accuracy{Series: in.id(), Horizon: in.Horizon, Models: []ModelAccuracy{}}}
-	for _, m := range s.cfg.Models() {
-		if in.Model != "" && m.Name != in.Model && m.Name != score.Naive {
+	for _, model := range s.cfg.Models() {
+		if in.Model != "" && model.Name != in.Model && model.Name != score.Naive {
 			continue
 		}
 		var windows []score.WindowSummary
 		var asOf market.Time
 		var evidence score.Evidence
-		err := s.boards.read(ctx, boardKey{in.id(), m.Name, in.Horizon}, func(acc *score.Accumulator) {
+		err := s.board(ctx, boardKey{in.id(), model.Name, in.Horizon}, m, func(acc *score.Accumulator) {
 			windows, evidence = acc.Windows(), acc.Evidence()
 			asOf, _ = acc.AsOf()
 		})
 		if err != nil {
 			return nil, failure(err)
 		}
-		a := ModelAccuracy{Model: m.Name, Champion: m.Champion, Windows: make([]Window, len(windows))}
+		a := ModelAccuracy{Model: model.Name, Champion: model.Champion, Windows: make([]Window, len(windows))}
 		for i := range windows {
 			a.Windows[i] = newWindow(&windows[i])
 		}
-		a.Verdict = score.Judge(m.Name, evidence)
+		a.Verdict = score.Judge(model.Name, evidence)
 		if asOf != 0 && (out.Body.AsOf == nil || *out.Body.AsOf < asOf) {
 			out.Body.AsOf = &asOf
 		}
@@ -198,6 +204,7 @@ func newCoverages(list []score.GroupCoverage) []CoverageOf {
 
 func (s *Server) getCalibration(ctx context.Context, in *struct {
 	SeriesPath
+	AsOf
 	Horizon int    `query:"horizon" minimum:"1" maximum:"1000" default:"1"`
 	Model   string `query:"model" maxLength:"100" doc:"Left out: the champion."`
 }) (*oneOf[Calibration], error) {
@@ -208,14 +215,18 @@ func (s *Server) getCalibration(ctx context.Context, in *struct {
 	if err := s.checkChoice(in.Model, in.Horizon); err != nil {
 		return nil, err
 	}
-	for _, m := range s.cfg.Models() {
-		if in.Model == "" && m.Champion {
-			in.Model = m.Name
+	for _, model := range s.cfg.Models() {
+		if in.Model == "" && model.Champion {
+			in.Model = model.Name
 		}
+	}
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
 	}
 	var c score.Calibration
 	daily := record.Interval.Duration() >= market.Day.Duration()
-	err = s.boards.read(ctx, boardKey{in.id(), in.Model, in.Horizon}, func(acc *score.Accumulator) { c = acc.Calibration(daily) })
+	err = s.board(ctx, boardKey{in.id(), in.Model, in.Horizon}, m, func(acc *score.Accumulator) { c = acc.Calibration(daily) })
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -228,6 +239,23 @@ func (s *Server) getCalibration(ctx context.Context, in *struct {
 		out.Reliability[i] = number(r)
 	}
 	return &oneOf[Calibration]{out}, nil
+}
+
+// board lets f read the accuracy of a model as of a moment.
+func (s *Server) board(ctx context.Context, k boardKey, m moment, f func(*score.Accumulator)) error {
+	if m.seq == 0 {
+		return s.boards.read(ctx, k, f)
+	}
+	acc := score.NewAccumulator()
+	var failed error
+	err := s.eachScore(ctx, k.series, store.ScoreQuery{Model: k.model, Horizon: k.horizon}, m, func(sc *score.Score) bool {
+		failed = acc.Add(*sc)
+		return failed == nil
+	})
+	if err = errors.Join(err, failed); err == nil {
+		f(acc)
+	}
+	return err
 }
 
 // checkChoice refuses a model or a horizon that nothing is forecast for: an empty list
@@ -246,6 +274,7 @@ func (s *Server) checkChoice(model string, horizon int) error {
 func (s *Server) listScores(ctx context.Context, in *struct {
 	SeriesPath
 	TimeRange
+	AsOf
 	Model   string `query:"model" maxLength:"100"`
 	Horizon int    `query:"horizon" minimum:"0" maximum:"1000" doc:"0 or left out: all."`
 	Limit   int    `query:"limit" minimum:"1" maximum:"5000" default:"100"`
@@ -260,7 +289,11 @@ func (s *Server) listScores(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	rows, cursor, err := s.scoreRows(ctx, in.id(), store.ScoreQuery{Model: in.Model, Horizon: in.Horizon, From: q.From, To: q.To}, q.Newest, in.Limit)
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	rows, cursor, err := s.scoreRows(ctx, in.id(), store.ScoreQuery{Model: in.Model, Horizon: in.Horizon, From: q.From, To: q.To}, m, q.Newest, in.Limit)
 	if err != nil {
 		return nil, failure(err)
 	}
@@ -283,12 +316,12 @@ func (s *Server) perTarget(q store.ScoreQuery) int {
 
 // scoreRows returns about limit rows: a page never ends inside the rows of one
 // target, so that its cursor, a target, splits nothing.
-func (s *Server) scoreRows(ctx context.Context, id market.SeriesID, q store.ScoreQuery, newest bool, limit int) (rows []ScoreRow, cursor string, err error) {
+func (s *Server) scoreRows(ctx context.Context, id market.SeriesID, q store.ScoreQuery, m moment, newest bool, limit int) (rows []ScoreRow, cursor string, err error) {
 	rows = []ScoreRow{}
 	if newest {
 		// Scores are read in order of target: find where the newest ones begin.
 		targets := max(1, limit/s.perTarget(q))
-		bars, err := s.cfg.Store.Bars(ctx, id, store.Range{From: q.From, To: q.To, Limit: targets, Newest: true})
+		bars, err := s.cfg.Store.Bars(ctx, id, store.Range{From: q.From, To: q.To, Limit: targets, Newest: true, AsOf: m.seq})
 		if err != nil || len(bars) == 0 {
 			return rows, "", err
 		}
@@ -297,7 +330,7 @@ func (s *Server) scoreRows(ctx context.Context, id market.SeriesID, q store.Scor
 			cursor = encodeCursor(int64(q.From))
 		}
 	}
-	err = s.cfg.Store.EachScore(ctx, id, q, func(sc *score.Score) bool {
+	err = s.eachScore(ctx, id, q, m, func(sc *score.Score) bool {
 		if n := len(rows); !newest && n >= limit && rows[n-1].Target != sc.Target {
 			cursor = encodeCursor(int64(rows[n-1].Target))
 			return false

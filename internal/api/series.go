@@ -82,16 +82,16 @@ func (s *Server) record(ctx context.Context, id market.SeriesID) (store.SeriesRe
 	return store.SeriesRecord{}, huma.Error404NotFound("there is no such series; /v1/series lists them")
 }
 
-func (s *Server) info(ctx context.Context, r store.SeriesRecord) (SeriesInfo, error) {
+func (s *Server) info(ctx context.Context, r store.SeriesRecord, m moment) (SeriesInfo, error) {
 	out := SeriesInfo{
 		ID: r.ID(), Instrument: r.Instrument, Interval: r.Interval.String(), IntervalSeconds: r.Interval.Duration().Seconds(),
 		Mode: r.Mode.String(), Source: r.Source, Base: r.Base, Default: r.ID() == s.cfg.Default, Horizons: s.cfg.Horizons, Models: s.cfg.Models(),
 	}
-	last, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1, Newest: true})
+	last, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1, Newest: true, AsOf: m.seq})
 	if err != nil {
 		return out, failure(err)
 	}
-	first, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1})
+	first, err := s.cfg.Store.Bars(ctx, r.ID(), store.Range{Limit: 1, AsOf: m.seq})
 	if err != nil {
 		return out, failure(err)
 	}
@@ -119,7 +119,11 @@ func (s *Server) listInstruments(ctx context.Context, _ *struct{}) (*listOf[Inst
 	return out, nil
 }
 
-func (s *Server) listSeries(ctx context.Context, _ *struct{}) (*listOf[SeriesInfo], error) {
+func (s *Server) listSeries(ctx context.Context, in *struct{ AsOf }) (*listOf[SeriesInfo], error) {
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
 	all, err := s.cfg.Store.Series(ctx)
 	if err != nil {
 		return nil, failure(err)
@@ -127,7 +131,7 @@ func (s *Server) listSeries(ctx context.Context, _ *struct{}) (*listOf[SeriesInf
 	out := &listOf[SeriesInfo]{}
 	out.Body.Items = []SeriesInfo{}
 	for _, r := range all {
-		i, err := s.info(ctx, r)
+		i, err := s.info(ctx, r, m)
 		if err != nil {
 			return nil, err
 		}
@@ -136,12 +140,19 @@ func (s *Server) listSeries(ctx context.Context, _ *struct{}) (*listOf[SeriesInf
 	return out, nil
 }
 
-func (s *Server) getSeries(ctx context.Context, in *SeriesPath) (*oneOf[SeriesInfo], error) {
+func (s *Server) getSeries(ctx context.Context, in *struct {
+	SeriesPath
+	AsOf
+}) (*oneOf[SeriesInfo], error) {
 	r, err := s.record(ctx, in.id())
 	if err != nil {
 		return nil, err
 	}
-	i, err := s.info(ctx, r)
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.info(ctx, r, m)
 	return &oneOf[SeriesInfo]{i}, err
 }
 
@@ -157,6 +168,7 @@ type BarPage struct {
 func (s *Server) listBars(ctx context.Context, in *struct {
 	SeriesPath
 	TimeRange
+	AsOf
 	Limit     int    `query:"limit" minimum:"1" maximum:"5000" default:"500"`
 	MaxPoints int    `query:"max_points" minimum:"10" maximum:"10000" doc:"Most bars of an answer that is the whole range, at an interval that fits; limit does not count then, and there is no cursor. Only where even 1mo has more there are more."`
 	Adjusted  string `query:"adjusted" enum:"none,splits,all" default:"none" doc:"none: as traded. splits: prices before a split of n shares for one divided by n, volumes multiplied. all: prices before dividends lowered by their share of the close before them, too. Only what was announced counts."`
@@ -166,10 +178,17 @@ func (s *Server) listBars(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := BarPage{Series: in.id(), Interval: r.Interval.String(), Adjusted: in.Adjusted}
-	if in.MaxPoints > 0 {
+	m, err := s.moment(ctx, in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case in.MaxPoints > 0 && m.seq != 0:
+		return nil, huma.Error422UnprocessableEntity("max_points answers with what is known now: leave it out, or as_of", &huma.ErrorDetail{Location: "query.max_points", Message: "not with as_of"})
+	case in.MaxPoints > 0:
 		err = s.chart(ctx, &out, &in.TimeRange, in.MaxPoints)
-	} else {
-		err = s.barPage(ctx, &out, &in.TimeRange, in.Limit)
+	default:
+		err = s.barPage(ctx, &out, &in.TimeRange, m, in.Limit)
 	}
 	if err != nil {
 		return nil, err
@@ -179,7 +198,7 @@ func (s *Server) listBars(ctx context.Context, in *struct {
 		if in.Adjusted == "splits" {
 			mode = market.SplitAdjusted
 		}
-		if out.Items, err = s.adjust(ctx, r, out.Items, mode); err != nil {
+		if out.Items, err = s.adjust(ctx, r, out.Items, mode, m); err != nil {
 			return nil, err
 		}
 	}
@@ -187,11 +206,12 @@ func (s *Server) listBars(ctx context.Context, in *struct {
 }
 
 // barPage reads a page of bars into out.
-func (s *Server) barPage(ctx context.Context, out *BarPage, in *TimeRange, limit int) error {
+func (s *Server) barPage(ctx context.Context, out *BarPage, in *TimeRange, m moment, limit int) error {
 	q, err := in.span(limit)
 	if err != nil {
 		return err
 	}
+	q.AsOf = m.seq
 	bars, err := s.cfg.Store.Bars(ctx, out.Series, q)
 	if err != nil {
 		return failure(err)

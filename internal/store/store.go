@@ -38,6 +38,20 @@ var (
 	ErrTooEarly = errors.New("store: before the first time that is known")
 )
 
+// TooEarly is an error that wraps ErrTooEarly and says from when on it is known.
+type TooEarly struct {
+	From market.Time // the time of the first commit that has one; 0: there is none yet
+}
+
+func (e *TooEarly) Error() string {
+	if e.From == 0 {
+		return ErrTooEarly.Error() + ": nothing is stored yet"
+	}
+	return ErrTooEarly.Error() + ", " + e.From.String()
+}
+
+func (e *TooEarly) Unwrap() error { return ErrTooEarly }
+
 // Store is everything together; consumers ask for the roles that they need.
 type Store interface {
 	SeriesStore
@@ -262,8 +276,8 @@ type EventReader interface {
 // stood still or was set back, a microsecond later.
 type Clock interface {
 	// SeqAt is the number of the last event that was committed at or before at; it is
-	// never 0. The error wraps ErrTooEarly, and says from which time on it is known,
-	// when there is none or the store did not keep the time then.
+	// never 0. The error is a *TooEarly when there is none or the store did not keep
+	// the time then.
 	SeqAt(ctx context.Context, at market.Time) (uint64, error)
 }
 

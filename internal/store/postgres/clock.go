@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,17 +37,15 @@ func (w *writer) beginClock(ctx context.Context) error {
 // SeqAt is the number of the last event committed at or before at. See store.Clock.
 func (s *Store) SeqAt(ctx context.Context, at market.Time) (seq uint64, err error) {
 	err = s.read(ctx, "tell what was known at "+at.String(), func(tx pgx.Tx) error {
-		var n, from int64
+		var n int64
 		err := tx.QueryRow(ctx, "SELECT seq FROM clock WHERE at <= $1 ORDER BY at DESC LIMIT 1", int64(at)).Scan(&n)
 		if seq = uint64(n); !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		err = tx.QueryRow(ctx, "SELECT at FROM clock ORDER BY at LIMIT 1").Scan(&from)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("%w: nothing is stored yet", store.ErrTooEarly)
-		}
-		if err == nil {
-			err = fmt.Errorf("%w, %s", store.ErrTooEarly, market.Time(from))
+		early := &store.TooEarly{}
+		err = tx.QueryRow(ctx, "SELECT at FROM clock ORDER BY at LIMIT 1").Scan((*int64)(&early.From))
+		if err == nil || errors.Is(err, pgx.ErrNoRows) {
+			err = early
 		}
 		return err
 	})

@@ -63,13 +63,10 @@ func (s *Store) SeqAt(ctx context.Context, at market.Time) (seq uint64, err erro
 		if err := each(conn, sqlSeqAt, func(r *sqlite.Stmt) bool { seq = uint64(r.ColumnInt64(0)); return true }, int64(at)); err != nil || seq > 0 {
 			return err
 		}
-		from, found := market.Time(0), false
-		err = each(conn, sqlClockFrom, func(r *sqlite.Stmt) bool { from, found = market.Time(r.ColumnInt64(0)), true; return true })
-		if err == nil && !found {
-			return fmt.Errorf("%w: nothing is stored yet", store.ErrTooEarly)
-		}
+		early := &store.TooEarly{}
+		err = each(conn, sqlClockFrom, func(r *sqlite.Stmt) bool { early.From = market.Time(r.ColumnInt64(0)); return true })
 		if err == nil {
-			err = fmt.Errorf("%w, %s", store.ErrTooEarly, from)
+			err = early
 		}
 		return err
 	})

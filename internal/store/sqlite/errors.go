@@ -24,7 +24,7 @@ func (s *Store) wrap(op string, err error) error {
 		return nil
 	}
 	for _, known := range []error{
-		store.ErrNotFound, store.ErrConflict, store.ErrFull, store.ErrReadOnly, store.ErrLocked, store.ErrCorrupt,
+		store.ErrNotFound, store.ErrConflict, store.ErrFull, store.ErrReadOnly, store.ErrLocked, store.ErrCorrupt, store.ErrTooEarly,
 		context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, known) {

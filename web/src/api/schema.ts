@@ -2567,7 +2567,10 @@ export interface operations {
     };
     "list-series": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2601,6 +2604,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -2614,7 +2626,10 @@ export interface operations {
     };
     "get-series": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
+            };
             header?: never;
             path: {
                 /** @description Series ID, percent-encoded. */
@@ -2674,6 +2689,8 @@ export interface operations {
     "get-accuracy": {
         parameters: {
             query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 horizon?: number;
                 /** @description Only this model, and naive. */
                 model?: string;
@@ -2736,7 +2753,10 @@ export interface operations {
     };
     "list-actions": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
+            };
             header?: never;
             path: {
                 /** @description Series ID, percent-encoded. */
@@ -2804,6 +2824,8 @@ export interface operations {
                 order?: "asc" | "desc";
                 /** @description next_cursor of the page before. */
                 cursor?: string;
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 limit?: number;
                 /** @description Most bars of an answer that is the whole range, at an interval that fits; limit does not count then, and there is no cursor. Only where even 1mo has more there are more. */
                 max_points?: number;
@@ -2869,6 +2891,8 @@ export interface operations {
     "get-calibration": {
         parameters: {
             query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 horizon?: number;
                 /** @description Left out: the champion. */
                 model?: string;
@@ -2940,6 +2964,8 @@ export interface operations {
                 order?: "asc" | "desc";
                 /** @description next_cursor of the page before. */
                 cursor?: string;
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 /** @description Only this model. */
                 model?: string;
                 /** @description Only this horizon; 0 or left out: all. */
@@ -3004,7 +3030,10 @@ export interface operations {
     };
     "get-forecast": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
+            };
             header?: {
                 "If-None-Match"?: string;
             };
@@ -3088,6 +3117,8 @@ export interface operations {
     "list-gaps": {
         parameters: {
             query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 limit?: number;
             };
             header?: never;
@@ -3148,7 +3179,10 @@ export interface operations {
     };
     "get-ledger": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
+            };
             header?: {
                 "If-None-Match"?: string;
             };
@@ -3211,6 +3245,8 @@ export interface operations {
     "list-entries": {
         parameters: {
             query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 /** @description First number. */
                 from?: number;
                 /** @description Number before which the list ends; 0: to the end. */
@@ -3278,7 +3314,10 @@ export interface operations {
     };
     "get-entry": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
+            };
             header?: {
                 "If-None-Match"?: string;
             };
@@ -3370,6 +3409,8 @@ export interface operations {
                 order?: "asc" | "desc";
                 /** @description next_cursor of the page before. */
                 cursor?: string;
+                /** @description The answer as it was known at this time, RFC 3339 or a date: by when this server committed what it is made of. Default: now. */
+                as_of?: string;
                 model?: string;
                 /** @description 0 or left out: all. */
                 horizon?: number;
