@@ -2,7 +2,7 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-onnx test-deploy test-k8s lint fmt bench web image clean
+.PHONY: run build test test-onnx test-deploy test-k8s lint fmt bench web image image-smoke release clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
@@ -31,6 +31,13 @@ web/dist/index.html: web/node_modules $(shell find web -path web/node_modules -p
 
 web/node_modules: web/package.json web/package-lock.json ; tools/need go node && cd web && npm ci --no-audit --no-fund && touch node_modules
 
-image: build ; $(GO) run ./deploy/image -o bin/foretick-image.tar
+# Both platforms in an OCI archive, each also for docker load; ARGS="-push REGISTRY/NAME:TAG" pushes.
+image: web ; $(GO) run ./deploy/image -o bin $(ARGS)
+
+# The image's content in a container of 64 MB and half a processor; needs root.
+image-smoke: web ; tools/need go runc && FORETICK_SMOKE=runc $(GO) test -count=1 -v -run TestSmoke ./deploy/image
+
+# Archives for Linux, macOS and Windows, Debian packages, checksums. The version is the git tag, or ARGS="-version 1.2.3".
+release: web ; $(GO) run ./deploy/release -o bin/release $(ARGS)
 
 clean: ; rm -rf bin web/node_modules && find web/dist -mindepth 1 ! -name .gitkeep -delete

@@ -13,6 +13,7 @@ import (
 	_ "time/tzdata" // for --timezone where the system has no zones
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // where the system has no roots of trust, as in the container image
 )
 
 // cli is the command line.

@@ -1,141 +1,135 @@
-// Command image packs bin/foretick into a container image without a container
-// engine: one layer on an empty base. The same binary gives the same digest.
+// Command image makes the container image without a container engine: for each platform one
+// layer on an empty base, which holds the program and what it consists of. The same sources and
+// the same Go give the same digest.
 //
-//	go run ./deploy/image -o bin/foretick-image.tar
-//	podman load -i bin/foretick-image.tar
+//	go run ./deploy/image -o bin
+//	podman load -i bin/foretick-image.tar                  both platforms, an OCI archive
+//	docker load -i bin/foretick-image-docker-amd64.tar     one platform
+//	go run ./deploy/image -o bin -push registry.example/foretick:1.2.3
+//
+// With -rootfs it only writes the files of one platform's image into a folder, which is what the
+// Dockerfile copies.
 package main
 
 import (
-	"archive/tar"
-	"bytes"
-	"debug/elf"
-	"errors"
+	"context"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"runtime"
-	"time"
+	"os/signal"
+	"path/filepath"
+	"strings"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"github.com/foretick/foretick/deploy/internal/program"
 )
 
 func main() {
-	binary := flag.String("binary", "bin/foretick", "program to pack")
-	out := flag.String("o", "bin/foretick-image.tar", "file to write")
-	tag := flag.String("tag", "foretick:latest", "name of the image")
-	flag.Parse()
-	digest, err := run(*binary, *out, *tag)
-	if err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("wrote %s: %s %s\n", *out, *tag, digest)
 }
 
-func run(binary, out, tag string) (string, error) {
-	prog, err := os.ReadFile(binary)
+func run(ctx context.Context, args []string) error {
+	set := flag.NewFlagSet("image", flag.ContinueOnError)
+	out := set.String("o", "bin", "folder to write to")
+	tag := set.String("tag", "foretick:latest", "name of the image")
+	version := set.String("version", "", "version, in place of the git tag")
+	push := set.String("push", "", "registry reference to push to, with the SBOM of each platform as its referrer")
+	rootfs := set.String("rootfs", "", "only write the files of the image into this folder")
+	platform := set.String("platform", "", "platform of -rootfs, such as linux/arm64")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	o, err := program.Discover(ctx, *version, os.Getenv)
 	if err != nil {
-		return "", fmt.Errorf("%w; make build makes it", err)
+		return err
 	}
-	img, err := build(prog)
-	if err != nil {
-		return "", err
-	}
-	ref, err := name.NewTag(tag)
-	if err != nil {
-		return "", err
-	}
-	if err := tarball.WriteToFile(out, ref, img); err != nil {
-		return "", err
-	}
-	d, err := img.Digest()
-	return d.String(), err
-}
-
-// build makes the image of a statically linked Linux program.
-func build(prog []byte) (v1.Image, error) {
-	if err := static(prog); err != nil {
-		return nil, err
-	}
-	files := []file{
-		{name: "foretick", mode: 0o755, data: prog},
-		{name: "data", mode: 0o700, dir: true},
-		{name: "tmp", mode: 0o1777, dir: true},
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		b, err := pack(files)
-		return io.NopCloser(bytes.NewReader(b)), err
-	})
-	if err != nil {
-		return nil, err
-	}
-	img, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		return nil, err
-	}
-	return mutate.ConfigFile(img, &v1.ConfigFile{
-		OS: "linux", Architecture: runtime.GOARCH,
-		RootFS: must(img.ConfigFile()).RootFS,
-		Config: v1.Config{
-			Entrypoint: []string{"/foretick"}, Cmd: []string{"serve"},
-			Env:          []string{"FORETICK_ADDR=0.0.0.0:8080", "FORETICK_DATA=/data"},
-			ExposedPorts: map[string]struct{}{"8080/tcp": {}},
-			Volumes:      map[string]struct{}{"/data": {}},
-			User:         "65532:65532",
-			Labels:       map[string]string{"org.opencontainers.image.title": "Foretick", "org.opencontainers.image.licenses": "Apache-2.0"},
-		},
-	})
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err) // an image built from parts in memory always has a configuration
-	}
-	return v
-}
-
-// static reports why prog could not run on an empty base.
-func static(prog []byte) error {
-	f, err := elf.NewFile(bytes.NewReader(prog))
-	if err != nil {
-		return fmt.Errorf("the program is not a Linux executable: %w; build it with GOOS=linux", err)
-	}
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			return errors.New("the program is linked dynamically and could not start: build it with CGO_ENABLED=0")
+	if *rootfs != "" {
+		os_, arch, _ := strings.Cut(*platform, "/")
+		c, err := contentOf(ctx, o, program.Platform{OS: os_, Arch: arch})
+		if err != nil {
+			return err
 		}
+		return c.unpack(*rootfs)
 	}
+	ref, err := name.NewTag(*tag)
+	if err != nil {
+		return err
+	}
+	var parts []part
+	for _, p := range platforms {
+		fmt.Printf("building %s for %s\n", o.Version, p)
+		c, err := contentOf(ctx, o, p)
+		if err != nil {
+			return err
+		}
+		made, err := c.image()
+		if err != nil {
+			return err
+		}
+		parts = append(parts, made)
+	}
+	if err := save(*out, ref, o, parts); err != nil {
+		return err
+	}
+	if *push == "" {
+		return nil
+	}
+	to, err := name.ParseReference(*push)
+	if err != nil {
+		return err
+	}
+	if err := pushAll(ctx, to, index(parts, o), parts, authn.DefaultKeychain); err != nil {
+		return fmt.Errorf("pushing to %s: %w", to, err)
+	}
+	fmt.Println("pushed", to)
 	return nil
 }
 
-type file struct {
-	name string
-	mode int64
-	data []byte
-	dir  bool
-}
+// platforms are what the image is made for.
+var platforms = []program.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64"}}
 
-// pack writes files as a tar whose bytes depend on nothing else.
-func pack(files []file) ([]byte, error) {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0), Uid: 65532, Gid: 65532, Typeflag: tar.TypeReg}
-		if f.dir {
-			h.Name, h.Typeflag = f.name+"/", tar.TypeDir
-		}
-		if err := w.WriteHeader(h); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(f.data); err != nil {
-			return nil, err
-		}
+// save writes the OCI archive of all platforms, and for each platform a file for docker load.
+func save(dir string, ref name.Tag, o program.Origin, parts []part) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
-	err := w.Close()
-	return b.Bytes(), err
+	idx := index(parts, o)
+	oci := filepath.Join(dir, "foretick-image.tar")
+	if err := archive(oci, ref, idx, o.Time); err != nil {
+		return err
+	}
+	digest, err := idx.Digest()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %s %s\n", oci, ref, digest)
+	for _, p := range parts {
+		file := filepath.Join(dir, "foretick-image-docker-"+p.content.platform.Arch+".tar")
+		if err := tarball.MultiWriteToFile(file, map[name.Tag]v1.Image{ref: p.image}); err != nil {
+			return err
+		}
+		sbom := filepath.Join(dir, "foretick-image-"+p.content.platform.Arch+".spdx.json")
+		if err := os.WriteFile(sbom, p.content.sbom, 0o644); err != nil {
+			return err
+		}
+		d, err := p.image.Digest()
+		if err != nil {
+			return err
+		}
+		size, err := p.size()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s: %s %s, %.1f MB to pull, %.1f MB unpacked\n%s\n", file, p.content.platform, d, float64(size)/1e6, float64(p.content.bytes())/1e6, sbom)
+	}
+	return nil
 }
