@@ -225,3 +225,19 @@ func (e *Engine) fresh(ctx context.Context, id market.SeriesID, seq uint64) (map
 		}
 	}
 }
+
+// Consumed is the number of the event up to which no restart reads the bar log of a series
+// again: the last snapshot of its models stands there or later, and what they had learnt
+// before is in it.
+func (e *Engine) Consumed(ctx context.Context, id market.SeriesID) (uint64, error) {
+	_, cursor, err := e.cfg.Store.Head(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("engine: head of %s: %w", id, err)
+	}
+	var past track.Past
+	after, err := e.snapshot(ctx, id, &past)
+	if err != nil || after == 0 {
+		return cursor.BarSeq, err // models learn from the newest bars, however many there are
+	}
+	return min(after, cursor.BarSeq), nil
+}

@@ -1,0 +1,241 @@
+// Package upkeep does what becomes due in a store with time: it takes bars that an older
+// version stored into the candles of charts, and deletes old bars where the operator said
+// how long they are to be kept (a [Policy]).
+//
+// Only bars are ever deleted, by whole days, a few hundred at a time with pauses in which
+// others write. Their candles stay, and so do the ledger and its scores: chains verify as
+// before, and charts reach back as far. Kept in any case, whatever their age, are the bars
+// that are still needed:
+//
+//   - the newest of a series ([Config.Newest]), which a track without a snapshot learns from
+//     again;
+//   - those that the engine has not consumed, or would consume again after a restart;
+//   - those of the last bar of a coarser series that is rolled up from them.
+//
+// Age counts back from the newest bar of the series, not from the clock: a recording that
+// is years old is not deleted because of that, nor is what was followed until last year.
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
+)
+
+// Store is what upkeep needs of a store.
+type Store interface {
+	store.SeriesStore
+	store.BarReader
+	store.Keeper
+}
+
+// Config says what is kept up, and how. Metrics and Log may be nil.
+type Config struct {
+	Store  Store
+	Policy Policy
+	// Consumed returns the number of the event up to which the log of a series is not read
+	// again, not even by a restart.
+	Consumed func(context.Context, market.SeriesID) (uint64, error)
+	// Newest is the number of newest bars of a series that are kept whatever their age; 0
+	// means 16,384.
+	Newest  int
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+const (
+	// every is how often bars that have become too old are looked for: by whole days, so
+	// that an hour more does not matter.
+	every = time.Hour
+	// deleteBars and rollBars are the bars of one step, a few milliseconds of the writer's
+	// time and about 20.
+	deleteBars = 500
+	rollBars   = 20_000
+	// backlog is the number of bars that may wait to be consumed where bars are deleted.
+	backlog = 4096
+
+	defaultNewest = 16_384
+)
+
+// Upkeep does the work. Create it with New and start it with Run.
+type Upkeep struct {
+	cfg     Config
+	deleted *prometheus.CounterVec
+	rolled  prometheus.Counter
+}
+
+// New returns an Upkeep that has not begun.
+func New(cfg Config) (*Upkeep, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if cfg.Newest == 0 {
+		cfg.Newest = defaultNewest
+	}
+	u := &Upkeep{
+		cfg: cfg,
+		deleted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foretick_retention_deleted_bars_total",
+			Help: "Bars that were deleted because they had become too old."}, []string{"series"}),
+		rolled: prometheus.NewCounter(prometheus.CounterOpts{Name: "foretick_rollup_caught_up_bars_total",
+			Help: "Bars of an older version that were taken into the candles of charts."}),
+	}
+	if err := errors.Join(cfg.Metrics.Register(u.deleted), cfg.Metrics.Register(u.rolled)); err != nil {
+		return nil, fmt.Errorf("upkeep: %w", err)
+	}
+	return u, nil
+}
+
+// Run works until ctx is done, and returns nil. What fails is logged and tried again later.
+func (u *Upkeep) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := u.Pass(ctx); err != nil && ctx.Err() == nil {
+			u.cfg.Log.Error("upkeep of the store is held up", "err", err)
+		}
+		pause(ctx, every)
+	}
+	return nil
+}
+
+// Pass does once what is due.
+func (u *Upkeep) Pass(ctx context.Context) error {
+	all, err := u.cfg.Store.Series(ctx)
+	if err != nil {
+		return fmt.Errorf("upkeep: list series: %w", err)
+	}
+	var errs []error
+	for _, s := range all {
+		errs = append(errs, u.rollUp(ctx, s.ID()))
+	}
+	for _, s := range all {
+		errs = append(errs, u.retain(ctx, s, all))
+	}
+	return errors.Join(errs...)
+}
+
+// rollUp takes what is missing into the candles of a series.
+func (u *Upkeep) rollUp(ctx context.Context, id market.SeriesID) error {
+	total := 0
+	for {
+		began := u.cfg.Now()
+		n, err := u.cfg.Store.RollUp(ctx, id, rollBars)
+		if err != nil {
+			return fmt.Errorf("upkeep: %w", err)
+		}
+		if n == 0 {
+			if total > 0 {
+				u.cfg.Log.Info("the bars of an older version are in the candles of charts now", "series", id, "bars", total)
+			}
+			return nil
+		}
+		if total == 0 {
+			u.cfg.Log.Info("taking the bars of an older version into the candles of charts; until then wide charts are slow", "series", id)
+		}
+		total += n
+		u.rolled.Add(float64(n))
+		pause(ctx, u.cfg.Now().Sub(began))
+	}
+}
+
+// retain deletes the bars of a series that have become too old.
+func (u *Upkeep) retain(ctx context.Context, s store.SeriesRecord, all []store.SeriesRecord) error {
+	age, limited := u.cfg.Policy[s.Interval]
+	if !limited {
+		return nil
+	}
+	before, err := u.before(ctx, s, age, all)
+	if err != nil || before == market.MinTime {
+		return err
+	}
+	total := 0
+	for {
+		began := u.cfg.Now()
+		n, err := u.cfg.Store.DeleteBars(ctx, s.ID(), before, deleteBars)
+		if err != nil {
+			return fmt.Errorf("upkeep: %w", err)
+		}
+		if n == 0 {
+			if total > 0 {
+				u.cfg.Log.Info("old bars were deleted; their candles are kept", "series", s.ID(), "bars", total, "before", market.Day.Floor(before))
+			}
+			return nil
+		}
+		total += n
+		u.deleted.WithLabelValues(string(s.ID())).Add(float64(n))
+		pause(ctx, 3*u.cfg.Now().Sub(began)) // the others have three quarters of the time
+	}
+}
+
+// before is the time before which the bars of s need not be kept, MinTime when it cannot be
+// told now.
+func (u *Upkeep) before(ctx context.Context, s store.SeriesRecord, age time.Duration, all []store.SeriesRecord) (market.Time, error) {
+	newest, err := u.bar(ctx, s.ID(), 1)
+	if err != nil || newest == nil {
+		return market.MinTime, err
+	}
+	before := newest.Start.Add(-age)
+	kept, err := u.cfg.Store.KeptFrom(ctx, s.ID())
+	if err != nil {
+		return market.MinTime, fmt.Errorf("upkeep: %w", err)
+	}
+	if market.Day.Floor(before) <= kept {
+		return kept, nil // nothing more; but a deletion may not have come to its end
+	}
+	last, err := u.bar(ctx, s.ID(), u.cfg.Newest)
+	if err != nil || last == nil {
+		return market.MinTime, err
+	}
+	before = min(before, last.Start)
+	for _, c := range all {
+		if c.Base || c.Instrument.Key() != s.Instrument.Key() || c.Source != s.Source || !c.Interval.Nests(s.Interval) {
+			continue
+		}
+		coarse, err := u.bar(ctx, c.ID(), 1)
+		if err != nil || coarse == nil {
+			return market.MinTime, err
+		}
+		before = min(before, coarse.Start)
+	}
+	seq, err := u.cfg.Consumed(ctx, s.ID())
+	if err != nil {
+		return market.MinTime, err
+	}
+	recs, err := u.cfg.Store.BarLog(ctx, s.ID(), seq, backlog)
+	if err != nil || len(recs) == backlog { // too far behind: later
+		return market.MinTime, err
+	}
+	for i := range recs {
+		before = min(before, recs[i].Start)
+	}
+	return before, nil
+}
+
+// bar returns the n-th bar of a series from its end, nil when it has not that many.
+func (u *Upkeep) bar(ctx context.Context, id market.SeriesID, n int) (*market.Bar, error) {
+	bars, err := u.cfg.Store.Bars(ctx, id, store.Range{Newest: true, Limit: n})
+	if err != nil || len(bars) < n {
+		return nil, err
+	}
+	return &bars[n-1], nil
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
