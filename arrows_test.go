@@ -50,6 +50,7 @@ var layers = []struct {
 	{"internal/ingest", []string{"market", "internal/feed", "internal/store", "internal/bus", "ledger"}},
 	{"internal/engine", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus"}},
 	{"internal/inputs", []string{"market", "ledger", "track", "internal/store"}},
+	{"internal/upkeep", []string{"market", "internal/store"}},
 	{"internal/modelfile", nil},
 	{"internal/desk", []string{"market", "internal/store"}},
 	{"internal/registry", []string{"market", "forecast", "forecast/neural", "internal/modelfile", "internal/store"}},

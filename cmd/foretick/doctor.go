@@ -12,11 +12,13 @@ import (
 
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/web"
 )
 
 type doctorCmd struct {
 	app.Place
+	app.Retention
 	Addr string `default:"127.0.0.1:8080" help:"Address that foretick serve would use."`
 }
 
@@ -44,7 +46,7 @@ func (c *doctorCmd) Run(t *terminal) error {
 	}
 	folder, running := c.folder(t)
 	findings = append(findings, folder...)
-	findings = append(findings, c.disk(), c.port(running), clock(time.Now()))
+	findings = append(findings, c.retention(), c.disk(), c.port(running), clock(time.Now()))
 	failed := false
 	for _, f := range findings {
 		failed = failed || f.mark == "BAD"
@@ -115,6 +117,9 @@ func (c *doctorCmd) database(t *terminal, what string) (out []finding, running b
 			continue
 		}
 		out = append(out, ok("series", "%s (%s, from %s): ledger of %d entries", s.ID(), s.Mode, s.Source, head.Seq))
+		if kept, err := st.KeptFrom(t.ctx, s.ID()); err == nil && kept > market.MinTime {
+			out = append(out, ok("series", "%s: bars from before %s were deleted, their candles are kept", s.ID(), kept.Std().Format(time.DateOnly)))
+		}
 	}
 	return out, running
 }
@@ -133,6 +138,15 @@ func (c *doctorCmd) backup() finding {
 	default:
 		return ok("backup", "%s, %s, up to event %d", last.File, last.At.Format(time.RFC3339), last.LastEvent)
 	}
+}
+
+// retention says what foretick serve deletes with the same setting.
+func (c *doctorCmd) retention() finding {
+	p, err := c.Policy()
+	if err != nil {
+		return bad("retain", "%v", err)
+	}
+	return ok("retain", "%s; ledger and scores are never deleted", p)
 }
 
 // existing is the nearest folder above path that exists.

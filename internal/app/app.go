@@ -30,6 +30,7 @@ import (
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/tail"
 	"github.com/foretick/foretick/internal/training"
+	"github.com/foretick/foretick/internal/upkeep"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/track"
 )
@@ -71,6 +72,7 @@ type App struct {
 	engine   *engine.Engine
 	api      *api.Server
 	desk     *backtest.Desk
+	upkeep   *upkeep.Upkeep
 	server   *http.Server
 	base     []market.Series
 	last     atomic.Uint64 // the newest event that ingest committed
@@ -146,6 +148,14 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	policy, err := cfg.Retention.Policy()
+	if err != nil {
+		return err
+	}
+	a.upkeep, err = upkeep.New(upkeep.Config{Store: a.store, Policy: policy, Consumed: a.engine.Consumed, Now: deps.Now, Log: deps.Log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
 	if err := a.newDesk(ctx); err != nil {
 		return err
 	}
@@ -184,7 +194,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopEngine()
 	defer stopIngest()
 
-	failed := make(chan error, 6) // one place a part: nobody waits to report
+	failed := make(chan error, 7) // one place a part: nobody waits to report
 	var ingesting, forecasting, walking, serving errgroup.Group
 	part := func(g *errgroup.Group, name string, run func() error) {
 		g.Go(func() error {
@@ -200,6 +210,7 @@ func (a *App) Run(ctx context.Context) error {
 	part(&ingesting, "ingest", func() error { return a.ingest.Run(ingestCtx) })
 	part(&walking, "backtests", func() error { return a.desk.Run(deskCtx) })
 	part(&walking, "trainings", func() error { return a.trainings.Run(deskCtx) })
+	part(&walking, "upkeep", func() error { return a.upkeep.Run(deskCtx) })
 	part(&serving, "stream", func() error { return a.api.Run(apiCtx) })
 	part(&serving, "server", func() error {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {

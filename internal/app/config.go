@@ -12,6 +12,7 @@ import (
 
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/feed/venue"
+	"github.com/foretick/foretick/internal/upkeep"
 	"github.com/foretick/foretick/market"
 )
 
@@ -34,6 +35,7 @@ type Config struct {
 
 	Instrument []string `help:"What to follow, several times for several, or comma separated: VENUE:SYMBOL@INTERVAL of a real venue, such as kraken:BTC/USD@1m (foretick feeds list shows the venues); or the symbols of the simulated market (default AMZN), or of each replayed file in order."`
 	LiveConfig
+	Retention
 	Interval string   `default:"" help:"Length of a bar (1s, 1m, 1h, 1d ...). Default: 1s simulated; 1m of a venue; of a file, what its times show, 1m for ticks."`
 	Rollup   []string `default:"1m,5m" help:"Coarser bars that are built, forecast and judged as well; those not coarser than the bars themselves are left out. none switches them off."`
 	Timezone string   `default:"" help:"Zone of times in a file that name none, such as America/New_York."`
@@ -50,6 +52,20 @@ type Config struct {
 	PredictAPIURL  string `name:"predict-api-url" env:"PREDICT_API_URL" help:"Service that answers POST /predict instead of Foretick, by the same contract."`
 
 	Log string `default:"info" enum:"debug,info,warn,error" help:"Least severe log messages to write."`
+}
+
+// Retention says how long bars are kept.
+type Retention struct {
+	Retain []string `default:"1s=30d" help:"How long the bars of an interval are kept, comma separated: 1s=30d,1m=never. Ages are days (d), weeks (w) or years (y) before the newest bar of the series, or never, as for intervals that are not named. Candles of charts, ledger and scores are kept for ever."`
+}
+
+// Policy reads the setting.
+func (r Retention) Policy() (upkeep.Policy, error) {
+	p, err := upkeep.ParsePolicy(r.Retain)
+	if err != nil {
+		return nil, fmt.Errorf("--retain: %w", err)
+	}
+	return p, nil
 }
 
 // Finish applies the rules that go beyond one flag and reports what is wrong, in
@@ -98,6 +114,9 @@ func (c *Config) Finish(getenv func(string) string) error {
 		return fmt.Errorf("--grace %s: choose 0s to 1m", c.Grace)
 	}
 	if _, err := c.rollups(); err != nil {
+		return err
+	}
+	if _, err := c.Retention.Policy(); err != nil {
 		return err
 	}
 	_, err = c.interval()
