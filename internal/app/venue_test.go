@@ -76,9 +76,9 @@ func (s *scene) follow(minutes int) {
 }
 
 // bars are the stored bars of a series.
-func bars(t *testing.T, dir string, id market.SeriesID) []market.Bar {
+func bars(t *testing.T, at app.Place, id market.SeriesID) []market.Bar {
 	t.Helper()
-	st, err := app.Place{Data: dir}.Open(t.Context())
+	st, err := at.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestVenueIsFollowedAndHealed(t *testing.T) {
 		<-time.After(20 * time.Millisecond)
 	}
 	s.follow(4)
-	got := bars(t, s.cfg.Data, btc)
+	got := bars(t, s.cfg.Place(), btc)
 	if len(got) < 120 {
 		t.Fatalf("%d bars", len(got))
 	}
@@ -160,7 +160,7 @@ func TestRecordingOfVenueReplays(t *testing.T) {
 			t.Errorf("%s: %d forecasts live, %d replayed", id, len(a), len(b))
 		}
 	}
-	one, two := bars(t, s.cfg.Data, btc), bars(t, again.Data, btc)
+	one, two := bars(t, s.cfg.Place(), btc), bars(t, again.Place(), btc)
 	for i := range min(len(one), len(two)) {
 		if one[i] != two[i] {
 			t.Fatalf("bar %d was %+v, replayed it is %+v", i, one[i], two[i])

@@ -453,3 +453,14 @@ func schemaOf(t testing.TB, address string) string {
 	}
 	return u.Query().Get("search_path")
 }
+
+// A request that was given up before the writer came to it leaves no trace, not even alone.
+func TestGivenUp(t *testing.T) {
+	s := open(t)
+	r := &request{done: make(chan error, 1)} // to run it would panic
+	r.taken.Store(true)
+	s.requests <- r
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

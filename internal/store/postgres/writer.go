@@ -234,7 +234,9 @@ func (w *writer) commit(ctx context.Context, group []*request) {
 			n++
 		}
 	}
-	group = group[:n]
+	if group = group[:n]; n == 0 {
+		return // all were given up
+	}
 	errs, err := w.attempts(ctx, group)
 	if err != nil && n > 1 && w.conn != nil && !ofAll(err) {
 		for i := range group {

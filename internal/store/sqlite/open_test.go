@@ -305,3 +305,18 @@ func damage(t *testing.T, dir string, at, n int) {
 		t.Fatal(err)
 	}
 }
+
+// A request that was given up before the writer came to it leaves no trace, not even alone.
+func TestGivenUp(t *testing.T) {
+	s, err := Open(t.Context(), t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := &request{done: make(chan error, 1)} // to run it would panic
+	r.taken.Store(true)
+	s.requests <- r
+	if err := s.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

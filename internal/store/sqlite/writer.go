@@ -149,7 +149,9 @@ func (w *writer) commit(group []*request) {
 			n++
 		}
 	}
-	group = group[:n]
+	if group = group[:n]; n == 0 {
+		return // all were given up
+	}
 	errs, err := w.attempt(group)
 	if err != nil && n > 1 {
 		for i := range group {
