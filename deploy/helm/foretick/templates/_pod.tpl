@@ -74,7 +74,7 @@ spec:
   # Else Kubernetes sets FORETICK_PORT and the like for each service, and the program reads FORETICK_*.
   enableServiceLinks: false
   securityContext: {{- include "foretick.podSecurity" . | nindent 4 }}
-  {{- with include "foretick.placement" . }}
+  {{- with include "foretick.placement" . | trim }}
   {{- . | nindent 2 }}
   {{- end }}
   # The program stops within five seconds: feed, engine, streams, store, in this order.
