@@ -10,11 +10,13 @@ import (
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/audit"
+	"github.com/foretick/foretick/internal/store/transfer"
 )
 
 type dbCmd struct {
 	Status  dbStatusCmd  `cmd:"" help:"Where the database is, the version of its schema, what it holds."`
 	Migrate dbMigrateCmd `cmd:"" help:"Bring the schema up to date. There is no way back."`
+	Copy    dbCopyCmd    `cmd:"" help:"Copy everything into another, empty database, SQLite or PostgreSQL, and compare. A copy that was broken off goes on where it was."`
 	Check   dbCheckCmd   `cmd:"" help:"Look for damage and verify every chain: exit status 1 and what to do when something is wrong."`
 }
 
@@ -156,4 +158,41 @@ func checkStore(t *terminal, st store.Store) (faults int, found []audit.Series, 
 		fmt.Fprintf(t.stdout, "ok    the database is sound: %d series\n", len(found))
 	}
 	return faults, found, err
+}
+
+type dbCopyCmd struct {
+	From string `required:"" placeholder:"STORE" help:"What to copy: sqlite:FOLDER or postgres://user:password@host/database. In FORETICK_FROM other users of the machine do not see the password."`
+	To   string `required:"" placeholder:"STORE" help:"Where to: an empty or missing folder, or an empty database, written as --from is; FORETICK_TO."`
+}
+
+func (c *dbCopyCmd) Run(t *terminal) error {
+	var bar *meter
+	end := func() {
+		if bar != nil {
+			bar.done()
+			bar = nil
+		}
+	}
+	from, to := app.PlaceOf(c.From), app.PlaceOf(c.To)
+	n, resumed, err := from.CopyTo(t.ctx, to, transfer.Watch{
+		Begin: func(what string, total int64) { end(); bar = progress(t, cmp.Or(total, -1), what) },
+		Add:   func(n int64) { bar.add(n) },
+	})
+	end()
+	switch {
+	case errors.Is(err, transfer.ErrDiffers):
+		return fmt.Errorf("%w. Do not use the copy: empty it and copy again; foretick db check tells whether the source is sound", err)
+	case errors.Is(err, t.ctx.Err()) && err != nil:
+		return fmt.Errorf("stopped; the same command goes on where it was")
+	case err != nil:
+		return err
+	}
+	how := ""
+	if resumed {
+		how = ", taken up where it was broken off"
+	}
+	fmt.Fprintf(t.stdout, "%s is a copy of %s%s: %d series, %d bars with their revisions, %d entries, %d scores, %d documents, %d rejects, %d records of splits and dividends, each compared, every chain verified.\n",
+		to, from, how, n.Series, n.Bars, n.Entries, n.Scores, n.Documents, n.Rejects, n.Actions)
+	fmt.Fprintln(t.stdout, "Go on with one of the two only: what either forecasts from now on is its own.")
+	return nil
 }

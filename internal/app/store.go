@@ -12,6 +12,7 @@ import (
 
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/store/transfer"
 )
 
 // DatabaseFile is the name of the database in the data folder.
@@ -24,8 +25,11 @@ type Place struct {
 	Store string `default:"" placeholder:"URL" help:"PostgreSQL database to use instead of the one in the data folder: postgres://user:password@host/database. In FORETICK_STORE other users of the machine do not see the password."`
 }
 
-// PlaceOf reads either a folder or the URL of a database.
+// PlaceOf reads either a folder, with or without sqlite: before it, or the URL of a database.
 func PlaceOf(s string) Place {
+	if dir, ok := strings.CutPrefix(s, "sqlite:"); ok {
+		return Place{Data: strings.TrimPrefix(dir, "//")}
+	}
 	if strings.Contains(s, "://") {
 		return Place{Store: s}
 	}
@@ -69,7 +73,14 @@ func (p Place) open(ctx context.Context, readOnly bool) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalog.Stores[scheme](ctx, address, readOnly)
+	st, err := catalog.Stores[scheme](ctx, address, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	if err := transfer.Whole(ctx, st); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", p, err), st.Close())
+	}
+	return st, nil
 }
 
 // Inspect describes the store, whatever the version of its schema, beside a process that

@@ -68,6 +68,7 @@ type Store interface {
 	DocumentStore
 	ActionStore
 	Checker
+	Copier
 	// Ping reports whether the store can be written to now.
 	Ping(ctx context.Context) error
 	// Close waits for what was handed over, then releases the store. It may be

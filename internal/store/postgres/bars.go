@@ -103,7 +103,7 @@ func (w *writer) putBar(ctx context.Context, b *store.BarRecord) (uint64, error)
 	w.events = append(w.events, []any{int64(seq), c.series, int64(b.Start)})
 	w.bars = append(w.bars, barRow(c.series, b, seq))
 	w.fresh[place{c.series, int64(b.Start)}] = true
-	c.rollBar(&b.Bar)
+	c.rollBar(&b.Bar, w.receiving)
 	return seq, nil
 }
 

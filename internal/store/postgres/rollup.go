@@ -82,8 +82,9 @@ func readRoll(ctx context.Context, q querier, key market.SeriesID) (id int32, r 
 }
 
 // rollBar takes up a bar that is put in.
-func (c *chain) rollBar(b *market.Bar) {
+func (c *chain) rollBar(b *market.Bar, receiving bool) {
 	switch {
+	case receiving: // candles come along
 	case b.Start <= c.roll.To:
 		c.roll.Mark(b.Start)
 	case c.newestBar <= int64(c.roll.To):

@@ -116,6 +116,8 @@ type writer struct {
 	tx    pgx.Tx
 	wrote bool // the request that runs has changed something
 
+	receiving bool // what is put in is of another store, and nothing is derived from it
+
 	pid   uint32 // of the last connection at the server
 	acked uint64 // the newest event that was committed
 	lost  error  // why this process must not write any more
@@ -219,7 +221,7 @@ func (w *writer) forget() {
 // drop forgets what the transaction was to put in.
 func (w *writer) drop() {
 	w.moved, w.events, w.bars, w.entries, w.scores = w.moved[:0], w.events[:0], w.bars[:0], w.entries[:0], w.scores[:0]
-	w.replaced = w.replaced[:0]
+	w.replaced, w.receiving = w.replaced[:0], false
 	w.fresh, w.looked = map[place]bool{}, map[place]*store.BarRecord{}
 }
 
@@ -376,6 +378,8 @@ func (w *writer) flush(ctx context.Context, stored uint64, before market.Time) e
 	}
 	if w.lastEvent != stored {
 		b.Queue("UPDATE meta SET last_event = $1 WHERE id = 1", int64(w.lastEvent))
+	}
+	if w.lastEvent != stored && !w.receiving {
 		at := int64(max(market.TimeOf(w.now()), before+1))
 		if err := w.makePart(ctx, "clock", at); err != nil {
 			return err

@@ -102,7 +102,7 @@ func (w *writer) putBar(b *store.BarRecord) (uint64, error) {
 		return 0, err
 	}
 	w.logged += 128
-	c.rollBar(&b.Bar)
+	c.rollBar(&b.Bar, w.receiving)
 	return seq, c.addBar(w.conn, place{seq: seq, time: int64(b.Start)})
 }
 

@@ -90,8 +90,9 @@ func (w *writer) roll(c *chain) (*rollup.Roll, error) {
 }
 
 // rollBar takes up a bar that was put in.
-func (c *chain) rollBar(b *market.Bar) {
+func (c *chain) rollBar(b *market.Bar, receiving bool) {
 	switch {
+	case receiving: // candles come along
 	case b.Start <= c.roll.To:
 		c.roll.Mark(b.Start)
 	case c.newestBar <= int64(c.roll.To):

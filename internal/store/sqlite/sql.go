@@ -57,6 +57,7 @@ const (
 	candleRange     = ` FROM rollup WHERE series = ? AND minutes = ? AND start >= ? AND start < ?`
 	sqlCandles      = `SELECT start, open, high, low, close, volume, trades` + candleRange + ` ORDER BY start`
 	sqlCountCandles = `SELECT count(*) FROM (SELECT 1` + candleRange + ` LIMIT ?)`
+	sqlCandlesAfter = `SELECT minutes, start, open, high, low, close, volume, trades FROM rollup WHERE series = ? AND (minutes, start) > (?, ?) ORDER BY minutes, start LIMIT ?`
 	sqlPutCandle    = `INSERT OR REPLACE INTO rollup (series, minutes, start, open, high, low, close, volume, trades) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 	sqlBarLog      = `SELECT seq, series, start FROM event WHERE seq > ? ORDER BY seq LIMIT ?`
@@ -67,6 +68,7 @@ const (
 	sqlSeriesKey   = `SELECT key FROM series WHERE id = ?`
 
 	sqlStamp     = `INSERT INTO clock (at, seq) VALUES (?, ?)`
+	sqlStamps    = `SELECT at, seq FROM clock WHERE at > ? ORDER BY at LIMIT ?`
 	sqlLastStamp = `SELECT at, seq FROM clock ORDER BY at DESC LIMIT 1`
 	sqlSeqAt     = `SELECT seq FROM clock WHERE at <= ? ORDER BY at DESC LIMIT 1`
 	sqlClockFrom = `SELECT at FROM clock ORDER BY at LIMIT 1`
@@ -96,11 +98,13 @@ const (
 	sqlNextScores = `SELECT min(first) FROM score WHERE series = ? AND first > ?`
 	sqlScoresAt   = `SELECT body FROM score WHERE series = ? AND first = ?`
 
+	sqlPutReject   = `INSERT INTO quarantine (num, digest, at, source, instrument, line, raw, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlAddReject   = `INSERT INTO quarantine (digest, at, source, instrument, line, raw, reason) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`
 	sqlRejects     = `SELECT num, at, source, instrument, line, raw, reason FROM quarantine WHERE num < ? ORDER BY num DESC LIMIT ?`
 	sqlRejectCount = `SELECT count(*) FROM quarantine`
 
 	actionColumns = `num, instrument, ex, kind, value, source, at, after`
+	sqlPutAction  = `INSERT INTO action (num, instrument, ex, kind, value, source, at, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlAddAction  = `INSERT INTO action (instrument, ex, kind, value, source, at, after) VALUES (?, ?, ?, ?, ?, ?, ?)`
 	sqlActions    = `SELECT ` + actionColumns + ` FROM action WHERE instrument = ? ORDER BY num`
 	sqlActionLog  = `SELECT ` + actionColumns + ` FROM action WHERE num > ? ORDER BY num LIMIT ?`
@@ -109,5 +113,6 @@ const (
 		ON CONFLICT (kind, name) DO UPDATE SET at = excluded.at, body = excluded.body`
 	sqlDocument    = `SELECT at, body FROM document WHERE kind = ? AND name = ?`
 	sqlDocuments   = `SELECT name, at, length(body) FROM document WHERE kind = ? ORDER BY at DESC, name`
+	sqlKinds       = `SELECT DISTINCT kind FROM document ORDER BY kind`
 	sqlDelDocument = `DELETE FROM document WHERE kind = ? AND name = ?`
 )

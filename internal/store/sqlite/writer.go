@@ -126,6 +126,7 @@ type writer struct {
 	conn         *conn
 	now          func() time.Time
 	wrote        bool // the request that runs has changed something
+	receiving    bool // what is put in is of another store, and nothing is derived from it
 	maxLog       int
 	logged       int // bytes written since the last checkpoint, about
 	lastEvent    uint64
@@ -216,7 +217,7 @@ func (w *writer) load() (epoch string, err error) {
 }
 
 func (w *writer) forget() {
-	w.lastEvent, w.stampKnown = 0, false
+	w.lastEvent, w.stampKnown, w.receiving = 0, false, false
 	w.ids = map[market.SeriesID]int64{}
 	w.chains = map[int64]*chain{}
 	w.moved = w.moved[:0]
@@ -271,6 +272,10 @@ func (w *writer) flush() error {
 		c.moved = false
 	}
 	w.moved = w.moved[:0]
+	if w.receiving {
+		w.receiving = false
+		return nil
+	}
 	return w.stamp()
 }
 
