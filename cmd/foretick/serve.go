@@ -25,15 +25,15 @@ func (c *serveCmd) Run(t *terminal) error {
 		return &usageError{err}
 	}
 	log := logger(t.stderr, c.Log)
-	a, err := app.New(t.ctx, c.Config, app.Deps{Now: time.Now, Log: log, Stderr: t.stderr, Progress: fetched(t, log)})
+	deps := app.Deps{Now: time.Now, Log: log, Stderr: t.stderr, Progress: fetched(t, log)}
+	told := func(url, about string) {
+		fmt.Fprintf(t.stdout, "Foretick %s is at %s (%s). Stop it with Ctrl-C.\n", app.Version(), url, about)
+	}
+	err := app.Serve(t.ctx, c.Config, deps, told)
 	if errors.Is(err, app.ErrSetting) {
 		return &usageError{err}
 	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(t.stdout, "Foretick %s is at %s (%s). Stop it with Ctrl-C.\n", app.Version(), a.URL(), a.About())
-	return a.Run(t.ctx)
+	return err
 }
 
 // logger writes text to a terminal and JSON elsewhere.

@@ -71,7 +71,11 @@ type Config struct {
 	Keys       *Keys              // nil: no key is needed
 	// Public is true when addresses other than loopback are served without keys. When
 	// it is false and there are no keys, only loopback Host headers are answered.
-	Public    bool
+	Public bool
+	// ReadOnly is true beside the server that writes: what changes something, and the lists of
+	// jobs and versions, which that one keeps in memory, are refused with 503, so that a proxy
+	// asks the next server.
+	ReadOnly  bool
 	Ready     func() (bool, string)
 	Now       func() time.Time
 	Log       *slog.Logger

@@ -57,6 +57,10 @@ func (s *Server) middleware() http.Handler {
 		if !s.authorized(rec, r) {
 			return
 		}
+		if s.cfg.ReadOnly && onlyWriter(r) {
+			writeProblem(rec, problem{Status: http.StatusServiceUnavailable, Detail: "this server only reads: ask the one that writes"})
+			return
+		}
 		if !bounded(rec, r, pattern) {
 			return
 		}
@@ -130,6 +134,17 @@ func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	return true
+}
+
+// onlyWriter reports whether only the server that writes can answer a request. Forecasting
+// prices that the client brings changes nothing.
+func onlyWriter(r *http.Request) bool {
+	for _, p := range []string{"/v1/backtests", "/v1/trainings", "/v1/versions"} {
+		if strings.HasPrefix(r.URL.Path, p) {
+			return true
+		}
+	}
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, "/predict")
 }
 
 // foreign reports whether a browser sends a changing request on behalf of a page of

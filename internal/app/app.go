@@ -60,6 +60,9 @@ type Deps struct {
 	Pace float64
 	// Source, when not nil, takes the place of the feed that the Config names.
 	Source feed.Source
+	// Store, when not nil, is opened already and takes the place of the one that the Config
+	// names. The App closes it.
+	Store store.Store
 }
 
 // App is Foretick, assembled. Create it with New, run it with Run, once.
@@ -113,9 +116,11 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
 	}
-	st, err := cfg.Place().Open(ctx)
-	if err != nil {
-		return err
+	st := deps.Store
+	if st == nil {
+		if st, err = cfg.Place().Open(ctx); err != nil {
+			return err
+		}
 	}
 	a.store = tail.New(st, tailEvents, tailBytes)
 	metrics := prometheus.NewRegistry()
@@ -169,10 +174,12 @@ func (a *App) assemble(ctx context.Context) (err error) {
 func (a *App) Addr() net.Addr { return a.listener.Addr() }
 
 // URL is where a browser on this machine finds the page.
-func (a *App) URL() string {
-	host, port, err := net.SplitHostPort(a.listener.Addr().String())
+func (a *App) URL() string { return urlOf(a.listener) }
+
+func urlOf(l net.Listener) string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
-		return "http://" + a.listener.Addr().String()
+		return "http://" + l.Addr().String()
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"

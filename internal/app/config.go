@@ -24,6 +24,8 @@ type Config struct {
 	Data  string `default:"data" type:"path" help:"Folder that holds the database. It is created when missing."`
 	Store string `default:"" placeholder:"URL" help:"PostgreSQL database to use instead of the one in the data folder: postgres://user:password@host/database. In FORETICK_STORE other users of the machine do not see the password."`
 
+	Role string `default:"writer" enum:"writer,reader,standby" help:"writer follows markets, forecasts and stores. reader serves page, API and streams from what a writer stores, beside it; there may be many. standby is a reader that takes over when the writer has gone."`
+
 	Feed    string   `default:"auto" enum:"auto,sim,replay,live" help:"Where prices come from: live (the venues that --instrument names), replay (recorded files), sim (a simulated market). auto: what the other settings ask for, sim when they ask for nothing."`
 	File    []string `type:"path" sep:"none" help:"Recorded file to replay; may be given several times. Bars (time,open,high,low,close,volume), closes (time,close) or ticks (time,price,size), also .gz; or a recording of a feed (.frames.gz)."`
 	Actions []string `sep:"none" placeholder:"FILE" help:"Splits and dividends of the replayed file: a CSV file (ex,kind,value). SYMBOL=FILE where there are several; may be given several times."`
