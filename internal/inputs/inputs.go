@@ -22,7 +22,7 @@ import (
 type Store interface {
 	Bars(ctx context.Context, id market.SeriesID, r store.Range) ([]market.Bar, error)
 	BarLog(ctx context.Context, id market.SeriesID, after uint64, limit int) ([]store.BarRecord, error)
-	FirstEvent(ctx context.Context) (uint64, error)
+	KeptFrom(ctx context.Context, id market.SeriesID) (market.Time, error)
 	Series(ctx context.Context) ([]store.SeriesRecord, error)
 	ActionLog(ctx context.Context, after uint64, limit int) ([]store.ActionRecord, error)
 	store.LedgerReader

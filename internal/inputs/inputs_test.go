@@ -329,8 +329,8 @@ func TestChangedBarsAreFound(t *testing.T) {
 // limited is a store whose bars from before a time are gone, or one bar of which is gone.
 type limited struct {
 	*sqlite.Store
-	gone  func(*store.BarRecord) bool
-	first uint64
+	gone func(*store.BarRecord) bool
+	kept market.Time
 }
 
 func (l *limited) BarLog(ctx context.Context, id market.SeriesID, after uint64, limit int) ([]store.BarRecord, error) {
@@ -339,7 +339,7 @@ func (l *limited) BarLog(ctx context.Context, id market.SeriesID, after uint64, 
 	return list[:min(limit, len(list))], err
 }
 
-func (l *limited) FirstEvent(context.Context) (uint64, error) { return l.first, nil }
+func (l *limited) KeptFrom(context.Context, market.SeriesID) (market.Time, error) { return l.kept, nil }
 
 // Where the oldest bars are gone the rest is compared from the first entry from which it can
 // be; where one in the middle is, that is found.
@@ -363,26 +363,29 @@ func TestBarsThatAreGone(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		gone     func(*store.BarRecord) bool
-		first    uint64
+		cut      bool // and the store says so
 		unproven int
 		from     int    // index of the first that agrees
 		says     string // the error; none when it is empty
 	}{
-		{"none", func(*store.BarRecord) bool { return false }, 1, 0, 0, ""},
-		{"none of this series", func(*store.BarRecord) bool { return false }, 9, 0, 0, ""},
-		{"some of the history", before(10), 11, 1, 1, ""},
-		{"to the middle", before(44), 50, 17, 15, ""}, // the revisions of 41 and 33 are gone, too
-		{"to a bar that was revised", before(41), 50, 12, 12, "deleted with it, and nothing is wrong"},
-		{"just before a revision", before(46), 60, 19, 17, ""},
-		{"all", func(*store.BarRecord) bool { return true }, 90, 30, 30, ""},
-		{"one of the history, and the store says that it is whole", one(3, -1), 1, 0, 0, "one is not stored as it was, or is missing"},
-		{"one in the middle", one(44, -1), 1, 0, 0, "the bar that ends at its cutoff is not stored"},
-		{"one in the middle, of a store that is not whole", one(44, -1), 9, 0, 0, "the bar that ends at its cutoff is not stored"},
-		{"a revision", one(45, 1), 1, 0, 0, "revision 0, is not stored as it was consumed"},
-		{"the last", one(59, -1), 1, 0, 0, "the bar that ends at its cutoff is not stored"},
+		{"none", func(*store.BarRecord) bool { return false }, false, 0, 0, ""},
+		{"none of this series", func(*store.BarRecord) bool { return false }, true, 0, 0, ""},
+		{"some of the history", before(10), true, 1, 1, ""},
+		{"to the middle", before(44), true, 17, 15, ""}, // the revisions of 41 and 33 are gone, too
+		{"to a bar that was revised", before(41), true, 12, 12, "deleted with it, and nothing is wrong"},
+		{"just before a revision", before(46), true, 19, 17, ""},
+		{"all", func(*store.BarRecord) bool { return true }, true, 30, 30, ""},
+		{"one of the history, and the store says that it is whole", one(3, -1), false, 0, 0, "one is not stored as it was, or is missing"},
+		{"one in the middle", one(44, -1), false, 0, 0, "the bar that ends at its cutoff is not stored"},
+		{"one in the middle, of a store that is not whole", one(44, -1), true, 0, 0, "the bar that ends at its cutoff is not stored"},
+		{"a revision", one(45, 1), false, 0, 0, "revision 0, is not stored as it was consumed"},
+		{"the last", one(59, -1), false, 0, 0, "the bar that ends at its cutoff is not stored"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := &limited{f.store, c.gone, c.first}
+			l := &limited{f.store, c.gone, market.MinTime}
+			if c.cut {
+				l.kept = 1
+			}
 			r, err := inputs.Verify(t.Context(), l, f.id, nil)
 			if c.says != "" {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -405,6 +408,33 @@ func TestBarsThatAreGone(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The store itself deletes the bars of a day, with revisions that came the day after.
+func TestBarsThatTheStoreDeleted(t *testing.T) {
+	f := newFollow(t)
+	const midnight = 34_200 // the first bar of the next day
+	f.grow(midnight-30, midnight+8)
+	f.bars(f.bar(midnight-3, 1))
+	f.grow(midnight+8, midnight+30)
+	for {
+		n, err := f.store.DeleteBars(t.Context(), f.id, f.bar(midnight, 0).Start, 7)
+		f.must(err)
+		if n == 0 {
+			break
+		}
+	}
+	nums, _ := f.issues()
+	r, err := inputs.Verify(t.Context(), f.store, f.id, nil)
+	// Of the next day the first entry is taken on trust, and the one after the late revision.
+	if err != nil || r.Unproven != 32 || r.Cutoffs != 28 || r.From != nums[31] || r.Oldest != f.bar(midnight, 0).Start {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	f.tamper(fmt.Sprintf("UPDATE bar SET low = low - 1 WHERE start = %d", f.bar(midnight+20, 0).Start))
+	var m *inputs.Mismatch
+	if _, err := inputs.Verify(t.Context(), f.store, f.id, nil); !errors.As(err, &m) || m.Cutoff != f.bar(midnight+20, 0).End && m.Cutoff != f.bar(midnight+21, 0).End {
+		t.Fatalf("%v", err)
 	}
 }
 

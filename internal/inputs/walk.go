@@ -54,8 +54,8 @@ func newWalk(ctx context.Context, st Store, id market.SeriesID) (*walk, error) {
 	if err != nil {
 		return nil, err
 	}
-	first, err := st.FirstEvent(ctx)
-	w.end, w.cut = end, first > 1 // the first event of a whole store is a bar
+	kept, err := st.KeptFrom(ctx, id)
+	w.end, w.cut = end, kept != market.MinTime
 	w.issues = issues{ctx: ctx, st: st, id: id, next: 1, end: head.Seq + 1}
 	return w, err
 }
