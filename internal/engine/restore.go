@@ -187,43 +187,12 @@ func (e *Engine) since(ctx context.Context, id market.SeriesID, splits *inputs, 
 	return list, nil
 }
 
-// consumed returns the newest bars that had been stepped when the log was read up
-// to event seq, oldest first. More may be committed meanwhile: what is fresh is asked
-// again after the bars have been read, so that none of them is taken for consumed (64
-// at most are read in vain).
+// consumed returns the newest bars that had been stepped when the log was read up to event
+// seq, oldest first, in the revisions of then.
 func (e *Engine) consumed(ctx context.Context, id market.SeriesID, seq uint64, most int) ([]market.Bar, error) {
-	fresh, err := e.fresh(ctx, id, seq)
-	if err != nil {
-		return nil, err
-	}
-	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: most + len(fresh) + 64, Newest: true})
-	if err != nil {
-		return nil, err
-	}
-	if fresh, err = e.fresh(ctx, id, seq); err != nil {
-		return nil, err
-	}
-	bars = slices.DeleteFunc(bars, func(b market.Bar) bool { return fresh[b.Start] })
+	bars, err := e.cfg.Store.Bars(ctx, id, store.Range{Limit: most, Newest: true, AsOf: seq})
 	slices.Reverse(bars)
-	return bars, nil
-}
-
-// fresh returns the starts of the bars that were logged after event seq for the first
-// time.
-func (e *Engine) fresh(ctx context.Context, id market.SeriesID, seq uint64) (map[market.Time]bool, error) {
-	out := map[market.Time]bool{}
-	for {
-		recs, err := e.cfg.Store.BarLog(ctx, id, seq, batchBars)
-		if err != nil || len(recs) == 0 {
-			return out, err
-		}
-		for _, r := range recs {
-			if r.Revision == 0 {
-				out[r.Start] = true
-			}
-			seq = r.Seq
-		}
-	}
+	return bars, err
 }
 
 // Consumed is the number of the event up to which no restart reads the bar log of a series
