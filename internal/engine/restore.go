@@ -26,7 +26,7 @@ func (r *restoreError) Unwrap() error { return r.err }
 func (e *Engine) restoreAll(ctx context.Context) error {
 	all, err := e.cfg.Store.Series(ctx)
 	if err != nil {
-		return fmt.Errorf("engine: list series: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	e.known = all
 	if err := e.readSplits(ctx); err != nil {
@@ -59,7 +59,7 @@ func (e *Engine) track(ctx context.Context, id market.SeriesID) (task, error) {
 	}
 	head, cursor, err := e.cfg.Store.Head(ctx, id)
 	if err != nil {
-		return task{}, fmt.Errorf("engine: head of %s: %w", id, err)
+		return task{}, fmt.Errorf("engine: restore %s: %w", id, err)
 	}
 	models := e.cfg.Models()
 	t, err := track.New(track.Config{
@@ -95,7 +95,7 @@ func (e *Engine) record(ctx context.Context, id market.SeriesID) (store.SeriesRe
 		}
 		var err error
 		if e.known, err = e.cfg.Store.Series(ctx); err != nil {
-			return store.SeriesRecord{}, fmt.Errorf("engine: list series: %w", err)
+			return store.SeriesRecord{}, fmt.Errorf("engine: %w", err)
 		}
 	}
 	return store.SeriesRecord{}, fmt.Errorf("engine: series %s: %w", id, store.ErrNotFound)
@@ -117,7 +117,7 @@ func (e *Engine) restore(ctx context.Context, t *track.Track, splits *inputs, he
 		past.Since, err = e.since(ctx, id, splits, after, cursor.BarSeq)
 	}
 	if err != nil {
-		return fmt.Errorf("engine: bars of %s: %w", id, err)
+		return fmt.Errorf("engine: restore %s: %w", id, err)
 	}
 	if head.Seq > 0 {
 		from := uint64(1)
@@ -126,7 +126,7 @@ func (e *Engine) restore(ctx context.Context, t *track.Track, splits *inputs, he
 		}
 		past.Entries, err = e.cfg.Store.Entries(ctx, id, store.EntryQuery{From: from, Times: store.Range{Limit: t.RestoreEntries()}})
 		if err != nil {
-			return fmt.Errorf("engine: ledger of %s: %w", id, err)
+			return fmt.Errorf("engine: restore %s: %w", id, err)
 		}
 	}
 	err = t.Restore(ctx, past)

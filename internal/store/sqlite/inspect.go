@@ -57,7 +57,7 @@ func inspect(conn *conn, info *store.Info) error {
 		return err
 	}
 	if id != applicationID {
-		return fmt.Errorf("%w: it is a database of another program", store.ErrCorrupt)
+		return errForeign
 	}
 	if info.Version, err = sqlitex.ResultInt(conn.Prep("PRAGMA user_version")); err != nil {
 		return err

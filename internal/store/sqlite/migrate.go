@@ -39,7 +39,7 @@ func migrate(conn *conn) error {
 	}
 	switch {
 	case id != applicationID && (tables > 0 || version > 0):
-		return fmt.Errorf("%w: it is a database of another program", store.ErrCorrupt)
+		return errForeign
 	case version > len(files):
 		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrVersion, version, len(files))
 	}

@@ -66,7 +66,7 @@ func checkVersion(conn *conn) error {
 	case err != nil:
 		return err
 	case id != applicationID:
-		return fmt.Errorf("%w: it is a database of another program", store.ErrCorrupt)
+		return errForeign
 	case version > len(files):
 		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrVersion, version, len(files))
 	case version < len(files):
