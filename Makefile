@@ -2,7 +2,7 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-onnx test-deploy test-k8s lint fmt bench web image image-smoke release clean
+.PHONY: run build test test-onnx test-deploy test-k8s report scan lint fmt bench web image image-smoke release clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
@@ -19,9 +19,20 @@ test-deploy: ; tools/need go && cd deploy/k8stest && $(GO) test ./...
 # The same manifests against a real API server of Kubernetes, which is built once (minutes), on Debian's etcd. Not a part of test.
 test-k8s: ; tools/need go etcd && api=$$(tools/kube-apiserver) && cd deploy/k8stest && KUBE_APISERVER=$$api $(GO) test -count 1 -tags apiserver -run APIServer -v .
 
-lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && cd web && npm run check
+lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && $(GO) tool actionlint && cd web && npm run check
 
 fmt: web/node_modules ; gofmt -w $$(git ls-files '*.go') && cd web && npm run fmt
+
+# What pipelines publish: results as JUnit, coverage as Cobertura, under bin/report.
+report: build
+	tools/need cc chromium postgres && mkdir -p bin/report/coverage
+	$(GO) run gotest.tools/gotestsum@v1.13.0 --format testname --junitfile bin/report/go.xml -- -race -timeout 9m -coverprofile bin/report/cover.out ./...
+	$(GO) run github.com/boumenot/gocover-cobertura@v1.4.0 < bin/report/cover.out > bin/report/coverage/cobertura.xml
+	$(MAKE) test-onnx test-deploy
+	cd web && npm test -- --reporter=default --reporter=junit --outputFile.junit=../bin/report/web.xml && npm run e2e
+
+# Known vulnerabilities of what is in the binary. Needs the database of the Go project, from the internet.
+scan: build ; $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0 -mode=binary bin/foretick
 
 bench: build ; $(GO) test -run '^$$' -bench . -benchmem ./... | tee bin/bench.txt
 
