@@ -49,6 +49,8 @@ var layers = []struct {
 	{"internal/store/...", []string{"market", "forecast", "score", "ledger", "internal/feed", "internal/store", "internal/store/rollup"}},
 	{"internal/ingest", []string{"market", "internal/feed", "internal/store", "internal/bus", "ledger"}},
 	{"internal/engine", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus"}},
+	{"internal/disk", nil},
+	{"internal/guard", []string{"market", "ledger", "internal/disk", "internal/store"}},
 	{"internal/inputs", []string{"market", "ledger", "track", "internal/store"}},
 	{"internal/upkeep", []string{"market", "internal/store"}},
 	{"internal/modelfile", nil},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/foretick/foretick/internal/app"
+	"github.com/foretick/foretick/internal/disk"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/web"
@@ -67,7 +68,7 @@ func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		parent := existing(c.Data)
-		if !writable(parent) {
+		if !disk.Writable(parent) {
 			return []finding{bad("data", "%s does not exist and cannot be created: %s is not writable; choose another folder with --data", c.Data, parent)}, false
 		}
 		return []finding{ok("data", "%s does not exist yet; foretick serve creates it", c.Data)}, false
@@ -75,7 +76,7 @@ func (c *doctorCmd) folder(t *terminal) (out []finding, running bool) {
 		return []finding{bad("data", "%v", err)}, false
 	case !info.IsDir():
 		return []finding{bad("data", "%s is not a folder; choose another with --data", c.Data)}, false
-	case !writable(c.Data):
+	case !disk.Writable(c.Data):
 		return []finding{bad("data", "%s is not writable by this user", c.Data)}, false
 	}
 	if _, err := os.Stat(filepath.Join(c.Data, app.DatabaseFile)); errors.Is(err, fs.ErrNotExist) {
@@ -165,7 +166,7 @@ func existing(path string) string {
 
 func (c *doctorCmd) disk() finding {
 	at := existing(c.Data)
-	bytes, err := freeSpace(at)
+	bytes, err := disk.Free(at)
 	if err != nil {
 		return warn("disk", "cannot tell the free space of %s: %v", at, err)
 	}

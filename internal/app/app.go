@@ -25,6 +25,7 @@ import (
 	"github.com/foretick/foretick/internal/engine"
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/feed/venue"
+	"github.com/foretick/foretick/internal/guard"
 	"github.com/foretick/foretick/internal/ingest"
 	"github.com/foretick/foretick/internal/registry"
 	"github.com/foretick/foretick/internal/store"
@@ -73,6 +74,7 @@ type App struct {
 	store    *tail.Tail
 	ingest   *ingest.Ingest
 	engine   *engine.Engine
+	guard    *guard.Guard
 	api      *api.Server
 	desk     *backtest.Desk
 	upkeep   *upkeep.Upkeep
@@ -161,6 +163,13 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	folder := cfg.Data
+	if cfg.Store != "" {
+		folder = "" // the disk is another machine's
+	}
+	if a.guard, err = guard.New(guard.Config{Store: a.store, Folder: folder, Now: deps.Now, Log: deps.Log, Metrics: metrics}); err != nil {
+		return err
+	}
 	if err := a.newDesk(ctx); err != nil {
 		return err
 	}
@@ -201,7 +210,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopEngine()
 	defer stopIngest()
 
-	failed := make(chan error, 7) // one place a part: nobody waits to report
+	failed := make(chan error, 8) // one place a part: nobody waits to report
 	var ingesting, forecasting, walking, serving errgroup.Group
 	part := func(g *errgroup.Group, name string, run func() error) {
 		g.Go(func() error {
@@ -216,6 +225,7 @@ func (a *App) Run(ctx context.Context) error {
 	part(&forecasting, "engine", func() error { return a.engine.Run(engineCtx) })
 	part(&ingesting, "ingest", func() error { return a.ingest.Run(ingestCtx) })
 	part(&walking, "backtests", func() error { return a.desk.Run(deskCtx) })
+	part(&walking, "guard", func() error { return a.guard.Run(deskCtx) })
 	part(&walking, "trainings", func() error { return a.trainings.Run(deskCtx) })
 	part(&walking, "upkeep", func() error { return a.upkeep.Run(deskCtx) })
 	part(&serving, "stream", func() error { return a.api.Run(apiCtx) })

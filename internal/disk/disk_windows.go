@@ -1,4 +1,5 @@
-package main
+// Package disk tells what a folder's disk has to give.
+package disk
 
 import (
 	"os"
@@ -6,9 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// writable reports whether this user may create files in a folder. Access lists have many
+// Writable reports whether this user may create files in a folder. Access lists have many
 // ways to say no: trying is the only sure one.
-func writable(folder string) bool {
+func Writable(folder string) bool {
 	f, err := os.CreateTemp(folder, ".foretick-*")
 	if err != nil {
 		return false
@@ -17,8 +18,8 @@ func writable(folder string) bool {
 	return os.Remove(f.Name()) == nil
 }
 
-// freeSpace is how many bytes this user can still store in a folder.
-func freeSpace(folder string) (free uint64, err error) {
+// Free is how many bytes this user can still store in a folder.
+func Free(folder string) (free uint64, err error) {
 	name, err := windows.UTF16PtrFromString(folder)
 	if err != nil {
 		return 0, err
