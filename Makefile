@@ -2,13 +2,13 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-onnx test-deploy test-k8s report scan lint fmt bench web image image-smoke release clean
+.PHONY: run build test test-onnx test-deploy test-k8s test-rules report scan lint fmt bench web image image-smoke release clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
 build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 
-test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx test-deploy && cd web && npm test && npm run e2e
+test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx test-rules test-deploy && cd web && npm test && npm run e2e
 
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.
 test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags onnx ./internal/onnx/... ./internal/app ./cmd/... && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx ./internal/onnx && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx -run Brought ./internal/app
@@ -23,12 +23,15 @@ lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev
 
 fmt: web/node_modules ; gofmt -w $$(git ls-files '*.go') && cd web && npm run fmt
 
+# Alert rules against their tests, by Prometheus' own program.
+test-rules: ; tool=$$(tools/promtool) && $$tool check rules deploy/prometheus/rules.yml && $$tool test rules deploy/prometheus/rules_test.yml
+
 # What pipelines publish: results as JUnit, coverage as Cobertura, under bin/report.
 report: build
 	tools/need cc chromium postgres && mkdir -p bin/report/coverage
 	$(GO) run gotest.tools/gotestsum@v1.13.0 --format testname --junitfile bin/report/go.xml -- -race -timeout 9m -coverprofile bin/report/cover.out ./...
 	$(GO) run github.com/boumenot/gocover-cobertura@v1.4.0 < bin/report/cover.out > bin/report/coverage/cobertura.xml
-	$(MAKE) test-onnx test-deploy
+	$(MAKE) test-onnx test-deploy test-rules
 	cd web && npm test -- --reporter=default --reporter=junit --outputFile.junit=../bin/report/web.xml && npm run e2e
 
 # Known vulnerabilities of what is in the binary. Needs the database of the Go project, from the internet.

@@ -37,12 +37,14 @@ type Config struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 	// Every is the time between two rounds, Anew the one after which chains are read from
-	// their beginning. 0: five minutes, a day.
+	// their beginning. 0: a minute, a day.
 	Every, Anew time.Duration
 }
 
 const (
-	defaultEvery = 5 * time.Minute
+	defaultEvery = time.Minute
+	// first is how long the first round waits for what starts beside it.
+	first = 2 * time.Second
 	defaultAnew  = 24 * time.Hour
 	// page is how many entries are read at once. Between two pages the guard rests as long
 	// as the page took, so that a long first round leaves half of a processor to others.
@@ -101,6 +103,9 @@ func New(cfg Config) (*Guard, error) {
 
 // Run makes rounds until ctx is done. It returns nil: what it cannot read it reads the next time.
 func (g *Guard) Run(ctx context.Context) error {
+	if !rest(ctx, first) {
+		return nil
+	}
 	for {
 		if err := g.Round(ctx); err != nil && ctx.Err() == nil {
 			g.cfg.Log.Warn("the ledger could not be verified now; it is tried again", "in", g.cfg.Every, "err", err)

@@ -186,7 +186,7 @@ func TestUnreadable(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- g.Run(ctx) }()
-		time.Sleep(11 * time.Minute) // of the bubble's clock
+		time.Sleep(2*time.Minute + 10*time.Second) // of the bubble's clock
 		stop()
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -25,6 +25,7 @@ type metrics struct {
 	actions    *prometheus.CounterVec
 	offset     *prometheus.GaugeVec
 	headroom   *prometheus.GaugeVec
+	up         *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -46,10 +47,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		actions:  counter("foretick_feed_actions_total", "Splits and dividends that the source told of and that were new."),
 		offset:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_clock_offset_seconds", Help: "How far the venue's clock is ahead of this machine's, less the time that messages take."}, []string{"source"}),
 		headroom: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_rate_headroom_ratio", Help: "Share of the REST host's rate limit that is left."}, []string{"source"}),
-		retries:  counter("foretick_ingest_store_retries_total", "Times that storing was tried again because the store failed."),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foretick_feed_up",
+			Help: "0 while the source is stalled or has failed, else 1: a market that is closed is no stall."}, []string{"source"}),
+		retries: counter("foretick_ingest_store_retries_total", "Times that storing was tried again because the store failed."),
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.bars, m.ticks, m.late, m.rejected, m.gaps, m.gapSeconds, m.reconnects, m.lastFrame, m.retries, m.healed, m.lost, m.actions, m.offset, m.headroom} {
+	for _, c := range []prometheus.Collector{m.bars, m.ticks, m.late, m.rejected, m.gaps, m.gapSeconds, m.reconnects, m.lastFrame, m.retries, m.healed, m.lost, m.actions, m.offset, m.headroom, m.up} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -58,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 // sourceMetrics are the metrics of one source, looked up once.
 type sourceMetrics struct {
 	ticks, late, rejected, gaps, gapSeconds, reconnects, retries, healed, lost, actions prometheus.Counter
-	lastFrame, offset, headroom                                                         prometheus.Gauge
+	lastFrame, offset, headroom, up                                                     prometheus.Gauge
 }
 
 // connected counts what is new about the connection since was, which may be nil.
@@ -83,6 +86,6 @@ func (m *metrics) source(name string) sourceMetrics {
 		gaps: m.gaps.WithLabelValues(name), gapSeconds: m.gapSeconds.WithLabelValues(name),
 		reconnects: m.reconnects.WithLabelValues(name), retries: m.retries.WithLabelValues(name),
 		lastFrame: m.lastFrame.WithLabelValues(name), healed: m.healed.WithLabelValues(name), lost: m.lost.WithLabelValues(name), actions: m.actions.WithLabelValues(name),
-		offset: m.offset.WithLabelValues(name), headroom: m.headroom.WithLabelValues(name),
+		offset: m.offset.WithLabelValues(name), headroom: m.headroom.WithLabelValues(name), up: m.up.WithLabelValues(name),
 	}
 }

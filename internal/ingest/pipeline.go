@@ -73,6 +73,7 @@ func newPipeline(cfg *Config, src feed.Source, m *metrics) (*pipeline, error) {
 		in:    make(chan feed.Message, queue), ended: make(chan ended), closed: make(chan struct{}),
 		next: market.MaxTime,
 	}
+	p.metrics.up.Set(1)
 	h := feed.Health{Name: info.Name, Note: info.Note, Replay: info.Replay, State: feed.Connecting, Since: market.TimeOf(cfg.Now())}
 	for _, s := range info.Series {
 		if p.byKey[s.Instrument.Key()] != nil {
@@ -315,6 +316,11 @@ func (p *pipeline) showState(s feed.State, detail string) {
 		p.changed = p.changed || h.Detail != detail
 		h.State, h.Detail = s, detail
 	})
+	if s == feed.Stalled || s == feed.Failed {
+		p.metrics.up.Set(0)
+	} else {
+		p.metrics.up.Set(1)
+	}
 	switch s {
 	case feed.Running:
 		for _, b := range p.bases {
