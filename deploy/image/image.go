@@ -53,7 +53,7 @@ func (p part) size() (int64, error) {
 func (c *content) settings() v1.Config {
 	return v1.Config{
 		Entrypoint: []string{"/foretick"}, Cmd: []string{"serve"},
-		Env:          []string{"FORETICK_ADDR=0.0.0.0:8080", "FORETICK_DATA=/data"},
+		Env:          []string{"PORT=8080", "FORETICK_DATA=/data"},
 		ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 		Volumes:      map[string]struct{}{"/data": {}},
 		User:         fmt.Sprintf("%d:%d", user, user),

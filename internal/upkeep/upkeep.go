@@ -68,7 +68,7 @@ const (
 // Upkeep does the work. Create it with New and start it with Run.
 type Upkeep struct {
 	cfg     Config
-	deleted *prometheus.CounterVec
+	deleted prometheus.Counter
 	rolled  prometheus.Counter
 }
 
@@ -85,8 +85,8 @@ func New(cfg Config) (*Upkeep, error) {
 	}
 	u := &Upkeep{
 		cfg: cfg,
-		deleted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foretick_retention_deleted_bars_total",
-			Help: "Bars that were deleted because they had become too old."}, []string{"series"}),
+		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "foretick_retention_deleted_bars_total",
+			Help: "Bars that were deleted because they had become too old."}),
 		rolled: prometheus.NewCounter(prometheus.CounterOpts{Name: "foretick_rollup_caught_up_bars_total",
 			Help: "Bars of an older version that were taken into the candles of charts."}),
 	}
@@ -171,7 +171,7 @@ func (u *Upkeep) retain(ctx context.Context, s store.SeriesRecord, all []store.S
 			return nil
 		}
 		total += n
-		u.deleted.WithLabelValues(string(s.ID())).Add(float64(n))
+		u.deleted.Add(float64(n))
 		pause(ctx, 3*u.cfg.Now().Sub(began)) // the others have three quarters of the time
 	}
 }

@@ -132,7 +132,7 @@ func TestOldBarsAreDeleted(t *testing.T) {
 	if m, _ := r.kept("C"); m != 2000 {
 		t.Errorf("%d bars are left of an interval that is kept for ever", m)
 	}
-	if gone := testutil.ToFloat64(r.u.deleted.WithLabelValues(string(r.ids["A"]))); gone != float64(2000-n) {
+	if gone := testutil.ToFloat64(r.u.deleted); gone != float64(2000-n) {
 		t.Errorf("%v deleted bars were counted, want %d", gone, 2000-n)
 	}
 	i, bars, err := r.s.Chart(t.Context(), r.ids["A"], 0, 0, 2000)
