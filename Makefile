@@ -13,8 +13,8 @@ test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.
 test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags onnx ./internal/onnx/... ./internal/app ./cmd/... && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx ./internal/onnx && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx -run Brought ./internal/app
 
-# The Helm chart and the kustomize overlays, in a module of its own. The first time it compiles Helm and Kubernetes: a minute or two.
-test-deploy: ; tools/need go && cd deploy/k8stest && $(GO) test ./...
+# The compose files, the Helm chart and the kustomize overlays, in modules of their own. The first time it compiles Helm and Kubernetes: a minute or two.
+test-deploy: ; tools/need go && (cd deploy/composetest && $(GO) test ./...) && cd deploy/k8stest && $(GO) test ./...
 
 # The same manifests against a real API server of Kubernetes, which is built once (minutes), on Debian's etcd. Not a part of test.
 test-k8s: ; tools/need go etcd && api=$$(tools/kube-apiserver) && cd deploy/k8stest && KUBE_APISERVER=$$api $(GO) test -count 1 -tags apiserver -run APIServer -v .

@@ -36,6 +36,7 @@ type cli struct {
 	Restore  restoreCmd  `cmd:"" help:"Put a backup into a data folder."`
 	Bench    benchCmd    `cmd:"" help:"Measure how well the models forecast, and estimate what they start from."`
 	Doctor   doctorCmd   `cmd:"" help:"Look at the data folder, port, disk and clock, and say what is wrong."`
+	Healthy  healthyCmd  `cmd:"" help:"Ask a Foretick that runs whether it is ready; the health check of containers."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"path/filepath"
@@ -41,6 +42,11 @@ func TestReadersAndTakeover(t *testing.T) {
 		if p.get("/v1/status", &status); status.Default != series {
 			t.Errorf("a reader shows %q first", status.Default)
 		}
+	}
+
+	var said bytes.Buffer
+	if status := run(t.Context(), []string{"healthy", "--addr", strings.TrimPrefix(reader.url, "http://")}, &said, &said); status != 0 {
+		t.Errorf("foretick healthy: status %d, %s", status, said.String())
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -88,6 +94,9 @@ func TestReadersAndTakeover(t *testing.T) {
 	var versions struct{ Items []any }
 	standby.get("/v1/versions", &versions) // it writes now
 	stop(t, reader)
+	if status := run(t.Context(), []string{"healthy", "--addr", strings.TrimPrefix(reader.url, "http://")}, &said, &said); status != 1 {
+		t.Errorf("foretick healthy of one that has stopped: status %d", status)
+	}
 	stop(t, standby)
 
 	st, err := at.OpenReadOnly(t.Context())
