@@ -24,6 +24,7 @@ var kinds = map[string]struct {
 	"42501": {store.ErrReadOnly, "; the role needs to own the schema, or CREATE and USAGE on it"},                                                           // insufficient_privilege
 	"XX001": {store.ErrCorrupt, ""},                                                                                                                         // data_corrupted
 	"XX002": {store.ErrCorrupt, ""},                                                                                                                         // index_corrupted
+	"22021": {store.ErrNotFound, ""},                                                                                                                        // character_not_in_repertoire: no name that is stored has it
 	"55P03": {nil, "; another session holds a lock: pg_stat_activity and pg_locks show which"},                                                              // lock_not_available
 	"53300": {nil, "; the server or the role has no connection left: raise its limit"},                                                                      // too_many_connections
 }

@@ -3,9 +3,11 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/market"
 )
 
 var documentCases = []testCase{
@@ -36,6 +38,16 @@ var documentCases = []testCase{
 		}
 		if d, err = s.Document(ctx, "b", "one"); err != nil || string(d.Body) != "other" {
 			t.Errorf("the other kind has %q, %v", d.Body, err)
+		}
+	}},
+	{"names that are no text are found to be missing", func(t *testing.T, s store.Store) {
+		for _, name := range []string{"\x00", "a\x00b", "\xff\xfe", strings.Repeat("long ", 5000)} {
+			if _, err := s.Document(t.Context(), "a", name); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%.20q: %v", name, err)
+			}
+			if _, _, err := s.Head(t.Context(), market.SeriesID(name)); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the head of %.20q: %v", name, err)
+			}
 		}
 	}},
 	{"all or none", func(t *testing.T, s store.Store) {
