@@ -59,6 +59,8 @@ type Store interface {
 	BarReader
 	ChartReader
 	Keeper
+	TickWriter
+	TickReader
 	StepWriter
 	LedgerReader
 	ScoreReader

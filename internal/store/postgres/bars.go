@@ -28,10 +28,23 @@ const (
 
 // CommitBars appends bars to the log. See store.BarWriter.
 func (s *Store) CommitBars(ctx context.Context, bars []store.BarRecord) (kept int, last uint64, err error) {
-	if len(bars) == 0 {
+	return s.commit(ctx, nil, bars)
+}
+
+// commit appends bars after the ticks that are in them.
+func (s *Store) commit(ctx context.Context, ticks []store.Ticks, bars []store.BarRecord) (kept int, last uint64, err error) {
+	var op string
+	switch {
+	case len(bars) > 0:
+		op = fmt.Sprintf("commit %d bars of %s", len(bars), bars[0].Series)
+	case len(ticks) > 0:
+		op = "commit ticks of " + string(ticks[0].Series)
+	default:
 		return 0, 0, ctx.Err()
 	}
-	op := fmt.Sprintf("commit %d bars of %s", len(bars), bars[0].Series)
+	if err := checkTicks(ticks); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", op, err)
+	}
 	for i := range bars {
 		if err := checkBar(&bars[i]); err != nil {
 			return 0, 0, fmt.Errorf("%s: %w", op, err)
@@ -39,6 +52,11 @@ func (s *Store) CommitBars(ctx context.Context, bars []store.BarRecord) (kept in
 	}
 	err = s.write(ctx, op, func(ctx context.Context, w *writer) error {
 		kept, last = 0, 0
+		for i := range ticks {
+			if err := w.putTicks(ctx, &ticks[i]); err != nil {
+				return err
+			}
+		}
 		if err := w.lookUp(ctx, bars); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ var growing = map[string]struct {
 	"bar_revision": {1, partOfTime},
 	"score":        {1, partOfTime},
 	"clock":        {0, partOfTime},
+	"tick":         {1, partOfTime},
 	"event":        {0, partOfNumber},
 	"ledger":       {0, partOfNumber},
 }

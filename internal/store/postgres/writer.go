@@ -125,17 +125,19 @@ type writer struct {
 	lastEvent uint64
 	ids       map[market.SeriesID]int32
 	chains    map[int32]*chain
+	ticks     map[int32]*tickHead
 
 	parts map[string]*parts
 
 	// What the transaction puts in at its end.
-	moved    []*chain
-	events   [][]any
-	bars     [][]any
-	fresh    map[place]bool // among bars
-	replaced []place        // by bars
-	entries  [][]any
-	scores   [][]any
+	moved              []*chain
+	events             [][]any
+	bars               [][]any
+	fresh              map[place]bool // among bars
+	replaced           []place        // by bars
+	entries            [][]any
+	scores             [][]any
+	newTicks, oldTicks [][]any
 
 	looked map[place]*store.BarRecord // what is stored, nil: nothing, as far as it was asked
 }
@@ -215,13 +217,14 @@ func (w *writer) connect(ctx context.Context, first bool) (err error) {
 func (w *writer) forget() {
 	w.lastEvent = 0
 	w.ids, w.chains, w.parts = map[market.SeriesID]int32{}, map[int32]*chain{}, map[string]*parts{}
+	w.ticks = map[int32]*tickHead{}
 	w.drop()
 }
 
 // drop forgets what the transaction was to put in.
 func (w *writer) drop() {
 	w.moved, w.events, w.bars, w.entries, w.scores = w.moved[:0], w.events[:0], w.bars[:0], w.entries[:0], w.scores[:0]
-	w.replaced, w.receiving = w.replaced[:0], false
+	w.replaced, w.newTicks, w.oldTicks, w.receiving = w.replaced[:0], w.newTicks[:0], w.oldTicks[:0], false
 	w.fresh, w.looked = map[place]bool{}, map[place]*store.BarRecord{}
 }
 
@@ -351,6 +354,9 @@ func (w *writer) wentBack(ctx context.Context, stored uint64) error {
 // was at before.
 func (w *writer) flush(ctx context.Context, stored uint64, before market.Time) error {
 	defer w.drop()
+	if err := w.landTicks(ctx); err != nil {
+		return err
+	}
 	if err := w.land(ctx); err != nil {
 		return err
 	}

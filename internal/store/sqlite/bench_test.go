@@ -39,6 +39,34 @@ func BenchmarkCommitBars(b *testing.B) {
 	}
 }
 
+// BenchmarkCommitTicks writes batches of ticks of ten series durably.
+func BenchmarkCommitTicks(b *testing.B) {
+	for _, size := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			s := open(b)
+			ids := register(b, s, 10)
+			batch := make([]store.Ticks, len(ids))
+			for i, id := range ids {
+				batch[i] = store.Ticks{Series: id, Ticks: make([]market.Tick, size/len(ids))}
+			}
+			next := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range batch {
+					for k := range batch[i].Ticks {
+						next++
+						batch[i].Ticks[k] = market.Tick{Time: market.Time(next/3) * 1000, Price: 100 + float64(next%100)/100, Size: float64(next%7) / 7, Seq: uint64(next)}
+					}
+				}
+				if _, _, err := s.CommitTicks(b.Context(), batch, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(next)/b.Elapsed().Seconds(), "ticks/s")
+		})
+	}
+}
+
 // BenchmarkCommitSecond writes one bar of each series in one call, as a feed of many
 // series does every second.
 func BenchmarkCommitSecond(b *testing.B) {

@@ -134,6 +134,7 @@ type writer struct {
 	stampKnown   bool
 	ids          map[market.SeriesID]int64
 	chains       map[int64]*chain
+	ticks        map[int64]*tickHead
 	moved        []*chain // by this transaction
 	buf, segment []byte   // scratch
 }
@@ -220,6 +221,7 @@ func (w *writer) forget() {
 	w.lastEvent, w.stampKnown, w.receiving = 0, false, false
 	w.ids = map[market.SeriesID]int64{}
 	w.chains = map[int64]*chain{}
+	w.ticks = map[int64]*tickHead{}
 	w.moved = w.moved[:0]
 }
 

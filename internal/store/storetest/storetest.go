@@ -30,7 +30,7 @@ func Exercise(t *testing.T, open func(t *testing.T, now func() time.Time) store.
 		cases []testCase
 	}{
 		{"series", seriesCases}, {"bars", barCases}, {"steps", stepCases}, {"scores", scoreCases},
-		{"quarantine", quarantineCases}, {"events", eventCases}, {"documents", documentCases}, {"actions", actionCases}, {"charts", chartCases}, {"concurrency", concurrencyCases},
+		{"quarantine", quarantineCases}, {"events", eventCases}, {"documents", documentCases}, {"actions", actionCases}, {"ticks", tickCases}, {"charts", chartCases}, {"concurrency", concurrencyCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {

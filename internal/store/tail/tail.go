@@ -36,7 +36,16 @@ func New(s store.Store, n, limit int) *Tail {
 
 // CommitBars is store.BarWriter's.
 func (t *Tail) CommitBars(ctx context.Context, bars []store.BarRecord) (kept int, last uint64, err error) {
-	kept, last, err = t.Store.CommitBars(ctx, bars)
+	return t.CommitTicks(ctx, nil, bars)
+}
+
+// CommitTicks is store.TickWriter's.
+func (t *Tail) CommitTicks(ctx context.Context, ticks []store.Ticks, bars []store.BarRecord) (kept int, last uint64, err error) {
+	if ticks == nil {
+		kept, last, err = t.Store.CommitBars(ctx, bars)
+	} else {
+		kept, last, err = t.Store.CommitTicks(ctx, ticks, bars)
+	}
 	if err != nil || kept != len(bars) {
 		return kept, last, err // it is not known here which were skipped
 	}
