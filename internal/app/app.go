@@ -133,7 +133,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	a.ingest, err = ingest.New(ingest.Config{
-		Sources: sources, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace,
+		Sources: sources, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace, KeepTicks: cfg.KeepTicks,
 		Now: deps.Now, Log: deps.Log, Metrics: metrics, AfterCommit: a.afterCommit(infos[0].Replay && cfg.Speed == "max"),
 	})
 	if err != nil {

@@ -46,6 +46,8 @@ type Config struct {
 
 	BroughtModels
 
+	KeepTicks bool `help:"Keep the ticks that bars are built from, too. Bars and forecasts are always kept."`
+
 	Grace time.Duration `default:"0s" help:"How long after its end a bar waits for late ticks before it is final. 0s: 50ms simulated or replayed, 1s from a venue."`
 
 	InsecurePublic bool   `help:"Serve on other addresses than loopback without API keys. Everyone who can reach the address can read and post."`

@@ -96,14 +96,20 @@ func (p *pipeline) flushBars(ctx context.Context) (bool, error) {
 	return bars, nil
 }
 
-// commit commits the bars from..to-1 of the batch and tells the bus.
+// commit commits the bars from..to-1 of the batch, with the ticks of the batch that are not
+// committed yet, and tells the bus.
 func (p *pipeline) commit(ctx context.Context, from, to int) error {
 	recs := p.recs[from:to]
-	if len(recs) == 0 {
+	if len(recs)+len(p.kept) == 0 {
 		return nil
 	}
-	err := p.retry(ctx, fmt.Sprintf("storing %d bars", len(recs)), func(ctx context.Context) error {
-		_, last, err := p.cfg.Store.CommitBars(ctx, recs)
+	err := p.retry(ctx, fmt.Sprintf("storing %d bars", len(recs)), func(ctx context.Context) (err error) {
+		var last uint64
+		if len(p.kept) > 0 {
+			_, last, err = p.cfg.Store.CommitTicks(ctx, p.kept, recs)
+		} else {
+			_, last, err = p.cfg.Store.CommitBars(ctx, recs)
+		}
 		if err == nil {
 			p.lastEvent = max(p.lastEvent, last)
 		}
@@ -111,6 +117,10 @@ func (p *pipeline) commit(ctx context.Context, from, to int) error {
 	})
 	if err != nil {
 		return err
+	}
+	clear(p.kept)
+	if p.kept = p.kept[:0]; len(recs) == 0 {
+		return nil
 	}
 	key := recs[0].Series
 	var closed, revised uint64

@@ -26,6 +26,7 @@ type memory struct {
 	bars    map[market.SeriesID][]market.Bar // newest revisions by start
 	log     []store.BarRecord
 	rejects []feed.Reject
+	ticks   []store.Ticks
 	actions []store.ActionRecord // of one instrument
 	commits int
 	// fail, when not nil, is asked before each call; what it returns is the result.
@@ -60,6 +61,20 @@ func (s *memory) PutSeries(ctx context.Context, r store.SeriesRecord) error {
 }
 
 func (s *memory) Series(context.Context) ([]store.SeriesRecord, error) { panic("not used") }
+
+func (s *memory) CommitTicks(ctx context.Context, ticks []store.Ticks, recs []store.BarRecord) (kept int, last uint64, err error) {
+	kept, last, err = s.CommitBars(ctx, recs)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		for _, t := range ticks {
+			s.ticks = append(s.ticks, store.Ticks{Series: t.Series, Ticks: slices.Clone(t.Ticks)})
+		}
+	}
+	return kept, last, err
+}
+
+func (s *memory) DeleteTicks(context.Context, market.Time, int) (int, error) { panic("not used") }
 
 func (s *memory) CommitBars(ctx context.Context, recs []store.BarRecord) (kept int, last uint64, err error) {
 	if gate := s.hang.Load(); gate != nil {

@@ -7,7 +7,8 @@
 //
 // What ingest promises:
 //
-//   - Stored, then seen. A notice goes out after CommitBars returned.
+//   - Stored, then seen. A notice goes out after the bars are committed.
+//   - Where ticks are kept, no bar is stored before the ticks that it was built from.
 //   - Nothing is lost in silence. What cannot be used goes to quarantine with the
 //     reason and is counted. When the store fails, ingest tries again for as long as
 //     it takes and meanwhile takes nothing more from the source.
@@ -43,6 +44,7 @@ import (
 type Store interface {
 	store.SeriesStore
 	store.BarWriter
+	store.TickWriter
 	store.BarReader
 	store.QuarantineStore
 	// PutActions is store.ActionStore's.
@@ -58,6 +60,8 @@ type Config struct {
 	// Rollups are the coarser intervals that every series is rolled up to. Those
 	// that are not coarser than a series are left out for it.
 	Rollups []market.Interval
+	// KeepTicks stores the ticks that bars are built from, with or before their bars.
+	KeepTicks bool
 	// Grace is how long after its end a live bar waits for late ticks.
 	Grace   time.Duration
 	Now     func() time.Time

@@ -46,7 +46,8 @@ type pipeline struct {
 
 	// The batch that is not committed yet.
 	recs     []store.BarRecord
-	of       []*series // of each of recs
+	of       []*series     // of each of recs
+	kept     []store.Ticks // the ticks of its bars, where they are kept
 	told     []told
 	rejects  []feed.Reject
 	ticks    int

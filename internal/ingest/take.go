@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/foretick/foretick/internal/feed"
@@ -41,6 +43,9 @@ func (p *pipeline) takeTicks(ctx context.Context, b *base, m *feed.Message, now 
 	b.history = m.Backfill
 	lateBefore := b.builder.Late()
 	p.bars, p.refused = b.builder.Add(ticks, p.bars[:0], p.refused[:0])
+	if p.cfg.KeepTicks {
+		p.keepTicks(b, ticks, p.refused)
+	}
 	late := b.builder.Late() - lateBefore
 	p.ticks += len(ticks)
 	for i := range p.refused {
@@ -55,6 +60,26 @@ func (p *pipeline) takeTicks(ctx context.Context, b *base, m *feed.Message, now 
 		p.health.update(func(h *feed.Health) { h.Late += late })
 	}
 	p.built(ctx, b, m.Backfill)
+}
+
+// keepTicks adds to the batch the ticks that the builder has taken. refused are those that it
+// has not, in their order.
+func (p *pipeline) keepTicks(b *base, ticks []market.Tick, refused []market.Refused) {
+	if n := len(p.kept); n == 0 || p.kept[n-1].Series != b.id {
+		p.kept = append(p.kept, store.Ticks{Series: b.id})
+	}
+	to := &p.kept[len(p.kept)-1].Ticks
+	for _, r := range refused {
+		i := slices.IndexFunc(ticks, func(t market.Tick) bool { return sameTick(t, r.Tick) })
+		*to = append(*to, ticks[:i]...)
+		ticks = ticks[i+1:]
+	}
+	*to = append(*to, ticks...)
+}
+
+// sameTick compares bit by bit: a price that is NaN equals itself.
+func sameTick(a, b market.Tick) bool {
+	return a.Time == b.Time && a.Seq == b.Seq && math.Float64bits(a.Price) == math.Float64bits(b.Price) && math.Float64bits(a.Size) == math.Float64bits(b.Size)
 }
 
 // present returns the ticks that are not from the future, and notes their time.
