@@ -18,9 +18,9 @@ import (
 type exportCmd struct {
 	app.Place
 	Series []string `arg:"" optional:"" help:"Series such as sim:AMZN@1s; all when left out, which needs a folder as --out."`
-	What   []string `default:"bars" enum:"bars,ledger,scores,all" help:"What to write: bars, ledger, scores, comma separated, or all."`
+	What   []string `default:"bars" enum:"bars,ledger,scores,ticks,all" help:"What to write: bars, ledger, scores, ticks (where they are kept), comma separated, or all."`
 	Format string   `default:"csv" enum:"parquet,csv,jsonl" help:"How: parquet, csv or jsonl (JSON lines)."`
-	From   string   `help:"First time, RFC 3339 or date: of bars the start, of entries cutoff or bar, of scores the target."`
+	From   string   `help:"First time, RFC 3339 or date: of bars the start, of entries cutoff or bar, of scores the target, of ticks their own."`
 	To     string   `help:"First time to leave out."`
 	Latest bool     `help:"Only the latest revision of each bar, not those that it replaced."`
 	Out    string   `default:"-" help:"File to write one table to, or a folder (it exists, or the name ends in /) that gets one file a series and kind and a manifest; - is standard output."`
@@ -93,7 +93,7 @@ func (c *exportCmd) Run(t *terminal) error {
 // kinds are the tables that --what names, in the order of archive.Kinds.
 func (c *exportCmd) kinds() (list []archive.Kind) {
 	for _, k := range archive.Kinds {
-		if slices.Contains(c.What, "all") && k != archive.Ticks || slices.Contains(c.What, string(k)) {
+		if slices.Contains(c.What, "all") || slices.Contains(c.What, string(k)) {
 			list = append(list, k)
 		}
 	}

@@ -62,7 +62,7 @@ const (
 )
 
 // Kinds are all kinds, in the order in which they are imported.
-var Kinds = []Kind{Bars, Ledger, Scores, Ticks}
+var Kinds = []Kind{Ticks, Bars, Ledger, Scores}
 
 // ParseKind reads the name of a kind.
 func ParseKind(s string) (Kind, error) {

@@ -24,6 +24,7 @@ type Source interface {
 	store.BarReader
 	store.LedgerReader
 	store.ScoreReader
+	store.TickReader
 	LastEvent(ctx context.Context) (uint64, error)
 }
 
@@ -33,7 +34,7 @@ type Export struct {
 	Format    Format
 	CreatedBy string
 	// From and To select bars by their start, entries by their subject, scores by their
-	// target: From <= t < To. Zero means no bound.
+	// target, ticks by their time: From <= t < To. Zero means no bound.
 	From, To market.Time
 	// Latest leaves out revisions of bars that a later one replaced.
 	Latest bool
@@ -74,6 +75,8 @@ func (e *Export) Write(ctx context.Context, w io.Writer, s store.SeriesRecord, k
 		err = e.ledger(ctx, w, entry)
 	case Scores:
 		entry.Rows, err = e.scores(ctx, w, m)
+	case Ticks:
+		entry.Rows, err = e.ticks(ctx, w, m)
 	default:
 		err = fmt.Errorf("archive: there is no kind %.20q", k)
 	}
@@ -196,6 +199,33 @@ func (e *Export) scores(ctx context.Context, w io.Writer, m *Meta) (int64, error
 	}
 	err = e.Store.EachScore(ctx, id, store.ScoreQuery{From: e.From, To: e.To}, func(s *score.Score) bool {
 		rows = append(rows, scoreRow(id, s))
+		return len(rows) < page || flush()
+	})
+	if err = errors.Join(err, bad); err != nil {
+		return 0, err
+	}
+	if !flush() {
+		return 0, bad
+	}
+	return out.rows, out.Close()
+}
+
+func (e *Export) ticks(ctx context.Context, w io.Writer, m *Meta) (int64, error) {
+	out, err := NewWriter[TickRow](w, e.Format, m)
+	if err != nil {
+		return 0, err
+	}
+	id := m.Series.ID()
+	rows := make([]TickRow, 0, page)
+	var bad error
+	flush := func() bool {
+		bad = out.Write(rows)
+		e.tell(out.rows, 0)
+		rows = rows[:0]
+		return bad == nil
+	}
+	err = e.Store.EachTick(ctx, id, e.From, e.To, func(t market.Tick) bool {
+		rows = append(rows, TickRow{Series: string(id), Time: t.Time, Price: t.Price, Size: t.Size, Seq: t.Seq})
 		return len(rows) < page || flush()
 	})
 	if err = errors.Join(err, bad); err != nil {

@@ -218,7 +218,7 @@ func (c *chunk) unpack(b []byte, size int) (err error) {
 
 func (c *chunk) dictionaryPage(h *format.PageHeader) error {
 	d := &h.DictionaryPageHeader.V
-	if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary || d.NumValues < 0 || d.NumValues > maxValues {
+	if d.Encoding != format.Plain || d.NumValues < 0 || d.NumValues > maxValues {
 		return errPage
 	}
 	if err := c.unpack(c.raw, int(h.UncompressedPageSize)); err != nil {

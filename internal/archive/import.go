@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type Target interface {
 	store.SeriesStore
 	store.BarWriter
 	store.BarReader
+	store.TickWriter
+	store.TickReader
 	store.StepWriter
 	store.LedgerReader
 	store.ScoreReader
@@ -29,7 +32,7 @@ type Target interface {
 type Imported struct {
 	Series market.SeriesID
 	Kind   Kind
-	Kept   int64 // bars, entries or scores
+	Kept   int64 // ticks, bars, entries or scores
 	Known  int64 // that were there already
 	Notes  []string
 }
@@ -39,7 +42,8 @@ type Import struct {
 	Store Target
 }
 
-// File imports one file. Bars come first, then the ledger that was made from them, then scores.
+// File imports one file. Ticks come before the bars that they are in, then the ledger that was
+// made from those, then scores.
 //
 // A series that is not known is registered as the file describes it; one that is known must be of
 // the same instrument and interval, and stays as it is.
@@ -57,8 +61,10 @@ func (im *Import) File(ctx context.Context, in *Input) (*Imported, error) {
 		err = im.ledger(ctx, in, out)
 	case Scores:
 		err = im.scores(ctx, in, out)
+	case Ticks:
+		err = im.ticks(ctx, in, out)
 	default:
-		err = fmt.Errorf("%w: files of %s are not imported", ErrRefused, m.Kind)
+		err = fmt.Errorf("%w: there is no kind %.20q", ErrFormat, m.Kind)
 	}
 	return out, err
 }
@@ -128,6 +134,63 @@ func (im *Import) bars(ctx context.Context, in *Input, out *Imported) error {
 		return err
 	}
 	return flush()
+}
+
+// ticks imports ticks that are not there yet. Both file and store have them in the same order.
+func (im *Import) ticks(ctx context.Context, in *Input, out *Imported) error {
+	var reading error
+	next, stop := iter.Pull(func(yield func(market.Tick) bool) {
+		reading = im.Store.EachTick(ctx, out.Series, 0, 0, yield)
+	})
+	defer stop()
+	stored, some := next()
+	batch := store.Ticks{Series: out.Series}
+	flush := func() error {
+		if len(batch.Ticks) == 0 {
+			return nil
+		}
+		_, _, err := im.Store.CommitTicks(ctx, []store.Ticks{batch}, nil)
+		out.Kept += int64(len(batch.Ticks))
+		batch.Ticks = batch.Ticks[:0]
+		return err
+	}
+	last := market.Tick{Time: market.MinTime}
+	err := Each(ctx, in, func(r *TickRow) error {
+		t, err := r.Tick()
+		if err == nil {
+			err = t.Validate(in.Meta.Series.Instrument.AllowNonPositive)
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: the tick of %s: %w", ErrFormat, r.Time, err)
+		case market.SeriesID(r.Series) != out.Series:
+			return other(market.SeriesID(r.Series), in)
+		case orderTicks(t, last) < 0:
+			return fmt.Errorf("%w: the tick of %s stands after one of %s: rows must be in order", ErrFormat, t.Time, last.Time)
+		}
+		last = t
+		for some && orderTicks(stored, t) < 0 {
+			stored, some = next()
+		}
+		if some && (t.Seq != 0 && orderTicks(stored, t) == 0 || stored == t) {
+			stored, some = next()
+			out.Known++
+			return reading
+		}
+		if batch.Ticks = append(batch.Ticks, t); len(batch.Ticks) == page {
+			return flush()
+		}
+		return nil
+	})
+	if err := errors.Join(err, reading); err != nil {
+		return err
+	}
+	return flush()
+}
+
+// orderTicks is the order in which stores have ticks.
+func orderTicks(a, b market.Tick) int {
+	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(int64(a.Seq), int64(b.Seq)))
 }
 
 // fresh are the bars of a batch that are not older than what the store has.

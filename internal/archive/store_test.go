@@ -2,19 +2,25 @@ package archive_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/foretick/foretick/internal/archive"
+	"github.com/foretick/foretick/internal/feed/csv"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/postgres"
 	"github.com/foretick/foretick/internal/store/postgres/pgtest"
@@ -58,6 +64,7 @@ type held struct {
 	Head    ledger.Head
 	Inputs  ledger.Hash
 	Scores  []string // as text: NaN differs from itself
+	Ticks   []market.Tick
 }
 
 func holds(t fataler, s store.Store, id market.SeriesID) (h held) {
@@ -89,6 +96,7 @@ func holds(t fataler, s store.Store, id market.SeriesID) (h held) {
 		h.Scores = append(h.Scores, line)
 		return true
 	}))
+	check(t, s.EachTick(ctx, id, 0, 0, func(x market.Tick) bool { h.Ticks = append(h.Ticks, x); return true }))
 	return h
 }
 
@@ -105,7 +113,12 @@ func fill(t fataler, s store.Store, symbol string, bars []store.BarRecord, steps
 	if len(bars) == 0 {
 		return id
 	}
-	_, last, err := s.CommitBars(ctx, bars)
+	var ticks []market.Tick
+	for i := range bars {
+		b := &bars[i]
+		ticks = append(ticks, market.Tick{Time: b.Start, Price: b.Open, Size: b.Volume}, market.Tick{Time: b.Start, Price: b.Close}, market.Tick{Time: b.Start, Price: b.Close, Seq: uint64(i + 1)})
+	}
+	_, last, err := s.CommitTicks(ctx, []store.Ticks{{Series: id, Ticks: ticks}}, bars)
 	check(t, err)
 	var inputs ledger.Hash
 	log, err := s.BarLog(ctx, id, 0, 1<<20)
@@ -151,7 +164,7 @@ func copyAll(t fataler, from, to store.Store, rec store.SeriesRecord, f archive.
 	t.Helper()
 	e := archive.Export{Store: from, Format: f, CreatedBy: "test"}
 	im := archive.Import{Store: to}
-	for _, k := range []archive.Kind{archive.Bars, archive.Ledger, archive.Scores} {
+	for _, k := range archive.Kinds {
 		var out bytes.Buffer
 		entry, err := e.Write(context.Background(), &out, rec, k)
 		check(t, err)
@@ -243,6 +256,7 @@ func TestRanges(t *testing.T) {
 		{"the latest of some", archive.Export{From: at(10), To: at(20), Latest: true}, archive.Bars, 10},
 		{"entries", archive.Export{}, archive.Ledger, 27},
 		{"some entries", archive.Export{From: at(2), To: at(4)}, archive.Ledger, 4},
+		{"some ticks", archive.Export{From: at(4), To: at(6)}, archive.Ticks, 9},
 		{"some scores", archive.Export{From: at(2), To: at(4)}, archive.Scores, 12},
 	} {
 		if got := count(c.e, c.k); got != c.want {
@@ -437,6 +451,51 @@ func TestInputsAreChecked(t *testing.T) {
 		check(t, err)
 		if (len(done.Notes) == 1) != (k == archive.Ledger) {
 			t.Errorf("%s: notes %q", k, done.Notes)
+		}
+	}
+}
+
+// TestReplayOfTicks builds bars from ticks that were exported as CSV and read as a recorded file: they
+// are the bars that were built from the ticks when they came.
+func TestReplayOfTicks(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	start := storetest.Bar("", 0, 0).Start
+	var came []market.Tick
+	for i := range 2000 {
+		at := start.Add(time.Duration(i/3) * 70 * time.Millisecond) // three at a time
+		came = append(came, market.Tick{Time: at, Price: 100 + r.NormFloat64(), Size: r.Float64(), Seq: uint64(i + 1)})
+		if n := len(came); r.IntN(4) == 0 && n > 2 {
+			came[n-1], came[n-2] = came[n-2], came[n-1] // and not always in order
+		}
+	}
+	build := func(ticks []market.Tick) []market.Bar {
+		b := market.NewBuilder(market.Second, market.BuildOptions{})
+		list, refused := b.Add(ticks, nil, nil)
+		list = b.Advance(market.MaxTime, list)
+		if len(refused) > 0 {
+			t.Fatalf("refused %v", refused)
+		}
+		newest := map[market.Time]market.Bar{}
+		for _, bar := range list {
+			bar.Revision = 0 // late ones come in time when they are sorted
+			newest[bar.Start] = bar
+		}
+		return slices.SortedFunc(maps.Values(newest), func(a, b market.Bar) int { return cmp.Compare(a.Start, b.Start) })
+	}
+	for name, openStore := range stores {
+		s := openStore(t)
+		rec := storetest.Series("A")
+		check(t, s.PutSeries(t.Context(), rec))
+		_, _, err := s.CommitTicks(t.Context(), []store.Ticks{{Series: rec.ID(), Ticks: came}}, nil)
+		check(t, err)
+		path := filepath.Join(t.TempDir(), "A.csv")
+		e := archive.Export{Store: s, Format: archive.CSV, CreatedBy: "test"}
+		_, err = e.ToFile(t.Context(), path, rec, archive.Ticks)
+		check(t, err)
+		f, err := csv.Read(t.Context(), path, csv.Options{Interval: market.Second})
+		check(t, err)
+		if got, want := build(f.Ticks), build(came); f.Refused > 0 || len(want) < 40 || !slices.Equal(got, want) {
+			t.Errorf("%s: %d bars from the file, %d from what came, or they differ; %d rows refused", name, len(got), len(want), f.Refused)
 		}
 	}
 }
