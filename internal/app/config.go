@@ -60,7 +60,7 @@ type Config struct {
 
 // Retention says how long bars are kept.
 type Retention struct {
-	Retain []string `default:"1s=30d" help:"How long the bars of an interval are kept, comma separated: 1s=30d,1m=never. Ages are days (d), weeks (w) or years (y) before the newest bar of the series, or never, as for intervals that are not named. Candles of charts, ledger and scores are kept for ever."`
+	Retain []string `default:"1s=30d,ticks=7d" help:"How long the bars of an interval are kept, and ticks, comma separated: 1s=30d,1m=never,ticks=7d. Ages are days (d), weeks (w) or years (y) before the newest bar of the series, or never, as for intervals that are not named. Candles of charts, ledger and scores are kept for ever."`
 }
 
 // Policy reads the setting.

@@ -74,7 +74,9 @@ func (s *memory) CommitTicks(ctx context.Context, ticks []store.Ticks, recs []st
 	return kept, last, err
 }
 
-func (s *memory) DeleteTicks(context.Context, market.Time, int) (int, error) { panic("not used") }
+func (s *memory) DeleteTicks(context.Context, market.SeriesID, market.Time, int) (int, error) {
+	panic("not used")
+}
 
 func (s *memory) CommitBars(ctx context.Context, recs []store.BarRecord) (kept int, last uint64, err error) {
 	if gate := s.hang.Load(); gate != nil {

@@ -16,9 +16,10 @@ type TickWriter interface {
 	// skipped: a source may send again what it sent. The error wraps ErrNotFound when a
 	// series is not registered. Values that are no finite numbers are refused.
 	CommitTicks(ctx context.Context, ticks []Ticks, bars []BarRecord) (kept int, last uint64, err error)
-	// DeleteTicks deletes up to limit ticks from before a time, the oldest of a series
-	// first, in a short transaction, and returns how many there were: 0 when none is left.
-	DeleteTicks(ctx context.Context, before market.Time, limit int) (deleted int, err error)
+	// DeleteTicks deletes up to limit of the oldest ticks of a series from before a time, in
+	// one short transaction, and returns how many there were: 0 when none is left. An
+	// unknown series has none.
+	DeleteTicks(ctx context.Context, id market.SeriesID, before market.Time, limit int) (deleted int, err error)
 }
 
 // Ticks are ticks of one series, that which its feed delivers, in the order of their arrival.

@@ -12,12 +12,15 @@ import (
 )
 
 // Policy says how long the bars of each interval are kept, by the age of the newest bar of
-// their series. Intervals that it does not name are kept for ever.
+// their series; under Ticks, how long ticks are kept. What it does not name is kept for ever.
 type Policy map[market.Interval]time.Duration
+
+// Ticks stands for ticks among the intervals of a Policy.
+var Ticks market.Interval
 
 const day = 24 * time.Hour
 
-// ParsePolicy reads entries such as 1s=30d and 1m=never. Ages are whole days (d), weeks (w)
+// ParsePolicy reads entries such as 1s=30d, 1m=never and ticks=7d. Ages are whole days (d), weeks (w)
 // or years (y, of 365 days).
 func ParsePolicy(entries []string) (Policy, error) {
 	p := Policy{}
@@ -26,14 +29,14 @@ func ParsePolicy(entries []string) (Policy, error) {
 		if !ok {
 			return nil, fmt.Errorf("%.40q: write an interval and an age, such as 1s=30d or 1m=never", e)
 		}
-		if name == "tick" || name == "ticks" {
-			return nil, errors.New("ticks are not stored, only the bars that are built of them: name an interval, such as 1s=30d")
+		i := Ticks
+		if name != "ticks" {
+			var err error
+			if i, err = market.ParseInterval(name); err != nil {
+				return nil, fmt.Errorf("%.40q: %w", e, err)
+			}
 		}
-		i, err := market.ParseInterval(name)
-		if err != nil {
-			return nil, fmt.Errorf("%.40q: %w", e, err)
-		}
-		if i.Duration() >= day {
+		if i != Ticks && i.Duration() >= day {
 			return nil, fmt.Errorf("%.40q: bars of a day and longer are few and are never deleted; leave it out", e)
 		}
 		d, err := parseAge(age)
@@ -41,7 +44,7 @@ func ParsePolicy(entries []string) (Policy, error) {
 			return nil, fmt.Errorf("%.40q: %w", e, err)
 		}
 		if _, twice := p[i]; twice {
-			return nil, fmt.Errorf("%.40q: %s stands there twice", e, i)
+			return nil, fmt.Errorf("%.40q: %s stands there twice", e, name)
 		}
 		p[i] = d
 	}
@@ -76,13 +79,19 @@ func (p Policy) String() string {
 		return "bars of all intervals are kept for ever"
 	}
 	var list []market.Interval
+	ticks, limited := p[Ticks]
 	for i := range p {
-		list = append(list, i)
+		if i != Ticks {
+			list = append(list, i)
+		}
 	}
 	slices.SortFunc(list, func(a, b market.Interval) int { return int(a.Duration() - b.Duration()) })
 	var words []string
 	for _, i := range list {
 		words = append(words, fmt.Sprintf("bars of %s are kept %d days", i, p[i]/day))
+	}
+	if limited {
+		words = append(words, fmt.Sprintf("ticks %d days", ticks/day))
 	}
 	return strings.Join(words, ", ") + ", others for ever"
 }

@@ -2,7 +2,7 @@
 // version stored into the candles of charts, and deletes old bars where the operator said
 // how long they are to be kept (a [Policy]).
 //
-// Only bars are ever deleted, by whole days, a few hundred at a time with pauses in which
+// Ticks, where they are kept, are deleted by their age alone. Of all else only bars are ever deleted, by whole days, a few hundred at a time with pauses in which
 // others write. Their candles stay, and so do the ledger and its scores: chains verify as
 // before, and charts reach back as far. Kept in any case, whatever their age, are the bars
 // that are still needed:
@@ -34,6 +34,7 @@ type Store interface {
 	store.SeriesStore
 	store.BarReader
 	store.Keeper
+	DeleteTicks(ctx context.Context, id market.SeriesID, before market.Time, limit int) (deleted int, err error)
 }
 
 // Config says what is kept up, and how. Metrics and Log may be nil.
@@ -118,7 +119,7 @@ func (u *Upkeep) Pass(ctx context.Context) error {
 		errs = append(errs, u.rollUp(ctx, s.ID()))
 	}
 	for _, s := range all {
-		errs = append(errs, u.retain(ctx, s, all))
+		errs = append(errs, u.retain(ctx, s, all), u.retainTicks(ctx, s))
 	}
 	return errors.Join(errs...)
 }
@@ -173,6 +174,38 @@ func (u *Upkeep) retain(ctx context.Context, s store.SeriesRecord, all []store.S
 		total += n
 		u.deleted.Add(float64(n))
 		pause(ctx, 3*u.cfg.Now().Sub(began)) // the others have three quarters of the time
+	}
+}
+
+// deleteTicks are the ticks of one step, some milliseconds of the writer's time.
+const deleteTicks = 5000
+
+// retainTicks deletes the ticks of a series that are older, before its newest bar, than the policy
+// has it.
+func (u *Upkeep) retainTicks(ctx context.Context, s store.SeriesRecord) error {
+	age, limited := u.cfg.Policy[Ticks]
+	if !limited || !s.Base {
+		return nil
+	}
+	newest, err := u.bar(ctx, s.ID(), 1)
+	if err != nil || newest == nil {
+		return err
+	}
+	total := 0
+	for {
+		began := u.cfg.Now()
+		n, err := u.cfg.Store.DeleteTicks(ctx, s.ID(), newest.Start.Add(-age), deleteTicks)
+		if err != nil {
+			return fmt.Errorf("upkeep: %w", err)
+		}
+		if n == 0 {
+			if total > 0 {
+				u.cfg.Log.Info("old ticks were deleted", "series", s.ID(), "ticks", total)
+			}
+			return nil
+		}
+		total += n
+		pause(ctx, 3*u.cfg.Now().Sub(began))
 	}
 }
 

@@ -23,7 +23,10 @@ func TestParsePolicy(t *testing.T) {
 		{"1m=2w,1s=1d,1h=never", "bars of 1s are kept 1 days, bars of 1m are kept 14 days, others for ever", ""},
 		{"1h=100y", "bars of 1h are kept 36500 days, others for ever", ""},
 		{"1s", "", "write an interval and an age"},
-		{"ticks=7d", "", "ticks are not stored"},
+		{"ticks=7d", "ticks 7 days, others for ever", ""},
+		{"ticks=1w,1s=30d", "bars of 1s are kept 30 days, ticks 7 days, others for ever", ""},
+		{"ticks=1w,ticks=2w", "", "twice"},
+		{"ticks=never", "bars of all intervals are kept for ever", ""},
 		{"7x=7d", "", "unknown unit"},
 		{"1d=7d", "", "never deleted"},
 		{"1s=7", "", "an age is"},
@@ -197,5 +200,40 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestOldTicksAreDeleted(t *testing.T) {
+	r := newRig(t, "ticks=2d")
+	for _, name := range []string{"A", "B"} {
+		var list []market.Tick
+		for h := range 8000 {
+			list = append(list, market.Tick{Time: noon + market.Time(h)*hour/80, Price: 1, Seq: uint64(h + 1)})
+		}
+		_, _, err := r.s.CommitTicks(t.Context(), []store.Ticks{{Series: r.ids[name], Ticks: list}}, nil)
+		must(t, err)
+	}
+	left := func(name string) (n int, first market.Time) {
+		must(t, r.u.Pass(t.Context()))
+		must(t, r.s.EachTick(t.Context(), r.ids[name], 0, 0, func(x market.Tick) bool {
+			if n++; n == 1 {
+				first = x.Time
+			}
+			return true
+		}))
+		return n, first
+	}
+	if n, _ := left("A"); n != 8000 {
+		t.Errorf("%d ticks are left of a series without bars", n)
+	}
+	r.hours("A", 0, 99)
+	if n, first := left("A"); first != noon+50*hour || n != 4000 {
+		t.Errorf("%d ticks from %s, want 4,000 from two days before the newest bar", n, first)
+	}
+	if n, _ := left("B"); n != 8000 {
+		t.Errorf("%d ticks are left of another series", n)
+	}
+	if n, _ := r.kept("A"); n != 99 {
+		t.Errorf("%d bars are left", n)
 	}
 }

@@ -90,30 +90,27 @@ func (w *writer) landTicks(ctx context.Context) error {
 }
 
 // DeleteTicks deletes old ticks. See store.TickWriter.
-func (s *Store) DeleteTicks(ctx context.Context, before market.Time, limit int) (deleted int, err error) {
+func (s *Store) DeleteTicks(ctx context.Context, key market.SeriesID, before market.Time, limit int) (deleted int, err error) {
 	if limit <= 0 {
 		return 0, ctx.Err()
 	}
-	err = s.write(ctx, "delete ticks", func(ctx context.Context, w *writer) error {
+	err = s.write(ctx, "delete ticks of "+string(key), func(ctx context.Context, w *writer) error {
 		deleted = 0
-		names, err := seriesNames(ctx, w.tx)
+		c, err := w.chain(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		for id := range names {
-			w.wrote = true
-			tag, err := w.tx.Exec(ctx, "DELETE FROM tick WHERE series = $1 AND time < $2 AND (time, seq, n) IN (SELECT time, seq, n FROM tick WHERE series = $1 AND time < $2 ORDER BY time, seq, n LIMIT $3)",
-				id, int64(before), limit-deleted)
-			if err != nil {
-				return err
-			}
-			if n := int(tag.RowsAffected()); n > 0 {
-				deleted += n
-				delete(w.ticks, id)
-			}
-			if deleted >= limit {
-				return nil
-			}
+		w.wrote = true
+		tag, err := w.tx.Exec(ctx, "DELETE FROM tick WHERE series = $1 AND time < $2 AND (time, seq, n) IN (SELECT time, seq, n FROM tick WHERE series = $1 AND time < $2 ORDER BY time, seq, n LIMIT $3)",
+			c.series, int64(before), limit)
+		if err != nil {
+			return err
+		}
+		if deleted = int(tag.RowsAffected()); deleted > 0 {
+			delete(w.ticks, c.series)
 		}
 		return nil
 	})

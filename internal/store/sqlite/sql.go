@@ -112,10 +112,9 @@ const (
 	sqlAddTick    = `INSERT INTO tick (series, time, seq, n, price, size) VALUES (?1, ?2, ?3, 0, ?4, ?5)`
 	sqlAddOldTick = `INSERT INTO tick (series, time, seq, n, price, size) VALUES (?1, ?2, ?3,
 		CASE WHEN ?3 = 0 THEN (SELECT ifnull(max(n) + 1, 0) FROM tick WHERE series = ?1 AND time = ?2 AND seq = 0) ELSE 0 END, ?4, ?5) ON CONFLICT DO NOTHING`
-	sqlLastTick  = `SELECT time, seq FROM tick WHERE series = ? ORDER BY time DESC, seq DESC LIMIT 1`
-	sqlTicks     = `SELECT time, seq, n, price, size FROM tick WHERE series = ? AND (time, seq, n) > (?, ?, ?) AND time < ? ORDER BY time, seq, n LIMIT ?`
-	sqlDelTicks  = `DELETE FROM tick WHERE series = ? AND (time, seq, n) IN (SELECT time, seq, n FROM tick WHERE series = ? AND time < ? ORDER BY time, seq, n LIMIT ?)`
-	sqlSeriesIDs = `SELECT id FROM series ORDER BY id`
+	sqlLastTick = `SELECT time, seq FROM tick WHERE series = ? ORDER BY time DESC, seq DESC LIMIT 1`
+	sqlTicks    = `SELECT time, seq, n, price, size FROM tick WHERE series = ? AND (time, seq, n) > (?, ?, ?) AND time < ? ORDER BY time, seq, n LIMIT ?`
+	sqlDelTicks = `DELETE FROM tick WHERE series = ? AND (time, seq, n) IN (SELECT time, seq, n FROM tick WHERE series = ? AND time < ? ORDER BY time, seq, n LIMIT ?)`
 
 	sqlPutDocument = `INSERT INTO document (kind, name, at, body) VALUES (?, ?, ?, ?)
 		ON CONFLICT (kind, name) DO UPDATE SET at = excluded.at, body = excluded.body`

@@ -81,29 +81,23 @@ func (w *writer) putTicks(t *store.Ticks) error {
 }
 
 // DeleteTicks deletes old ticks. See store.TickWriter.
-func (s *Store) DeleteTicks(ctx context.Context, before market.Time, limit int) (deleted int, err error) {
+func (s *Store) DeleteTicks(ctx context.Context, key market.SeriesID, before market.Time, limit int) (deleted int, err error) {
 	if limit <= 0 {
 		return 0, ctx.Err()
 	}
-	err = s.write(ctx, "delete ticks", func(w *writer) error {
+	err = s.write(ctx, "delete ticks of "+string(key), func(w *writer) error {
 		deleted = 0
-		var ids []int64
-		if err := each(w.conn, sqlSeriesIDs, func(r *sqlite.Stmt) bool { ids = append(ids, r.ColumnInt64(0)); return true }); err != nil {
+		id, err := seriesID(w.conn, key)
+		if err != nil || id == 0 {
 			return err
 		}
-		for _, id := range ids {
-			w.wrote = true
-			if err := exec(w.conn, sqlDelTicks, id, id, int64(before), limit-deleted); err != nil {
-				return err
-			}
-			n := w.conn.Changes()
-			if deleted += n; n > 0 {
-				delete(w.ticks, id)
-				w.logged += 48 * n
-			}
-			if deleted >= limit {
-				return nil
-			}
+		w.wrote = true
+		if err := exec(w.conn, sqlDelTicks, id, id, int64(before), limit); err != nil {
+			return err
+		}
+		if deleted = w.conn.Changes(); deleted > 0 {
+			delete(w.ticks, id)
+			w.logged += 48 * deleted
 		}
 		return nil
 	})

@@ -101,23 +101,23 @@ var tickCases = []testCase{
 		}
 		del := func(before market.Time, limit, want int) {
 			t.Helper()
-			n, err := s.DeleteTicks(t.Context(), before, limit)
+			n, err := s.DeleteTicks(t.Context(), ids[0], before, limit)
 			check(t, err)
 			equal(t, "deleted", n, want)
 		}
 		del(0, 100, 0)
 		del(2, 0, 0)
 		del(2, 7, 7)
-		del(2, 7, 7)
-		del(2, 7, 6)
+		del(2, 7, 3)
 		del(2, 7, 0)
-		for _, id := range ids {
-			left := ticksOf(t, s, id, 0, 0)
-			if len(left) != 15 || left[0] != tick(2, 0, 10) {
-				t.Errorf("%d ticks are left, from %v", len(left), left[0])
-			}
+		if left := ticksOf(t, s, ids[0], 0, 0); len(left) != 15 || left[0] != tick(2, 0, 10) {
+			t.Errorf("%d ticks are left, from %v", len(left), left[0])
 		}
-		del(market.MaxTime, 1000, 30)
+		equal(t, "of another series", len(ticksOf(t, s, ids[1], 0, 0)), 25)
+		del(market.MaxTime, 1000, 15)
+		n, err := s.DeleteTicks(t.Context(), "sim:X@1s", market.MaxTime, 10)
+		check(t, err)
+		equal(t, "of an unknown series", n, 0)
 		putTicks(t, s, ids[0], tick(1, 1, 1)) // as if it were the first
 		equal(t, "after all are gone", ticksOf(t, s, ids[0], 0, 0), []market.Tick{tick(1, 1, 1)})
 	}},

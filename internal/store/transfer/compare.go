@@ -91,6 +91,14 @@ func (c *copier) compareSeries(ctx context.Context, id market.SeriesID, v *ledge
 	if err != nil {
 		return err
 	}
+	c.watch.begin("comparing the ticks of "+string(id), 0)
+	err = both("tick", ticks(ctx, c.from, id), ticks(ctx, c.to, id), func(a, b *market.Tick) (bool, error) {
+		c.watch.add(1)
+		return *a == *b, nil
+	})
+	if err != nil {
+		return err
+	}
 	c.watch.begin("comparing the candles of "+string(id), 0)
 	_, s1, err := c.from.Candles(ctx, id, store.Candle{}, 1)
 	if err != nil {

@@ -55,6 +55,19 @@ func paged[T, K any](from K, read func(K) ([]T, error), next func(*T) K) iter.Se
 	}
 }
 
+func ticks(ctx context.Context, st store.TickReader, id market.SeriesID) iter.Seq2[market.Tick, error] {
+	return func(yield func(market.Tick, error) bool) {
+		stopped := false
+		err := st.EachTick(ctx, id, 0, 0, func(t market.Tick) bool {
+			stopped = !yield(t, nil)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			yield(market.Tick{}, err)
+		}
+	}
+}
+
 func stamps(ctx context.Context, st store.Copier, after market.Time) iter.Seq2[store.Stamp, error] {
 	return paged(after, func(after market.Time) ([]store.Stamp, error) { return st.Stamps(ctx, after, page) }, func(t *store.Stamp) market.Time { return t.At })
 }

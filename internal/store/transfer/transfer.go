@@ -266,6 +266,23 @@ func (c *copier) documents(ctx context.Context) error {
 	return put()
 }
 
+// ticks copies the ticks of a series. Those that an earlier attempt left are taken back: not all have
+// a number by which they are told apart.
+func (c *copier) ticks(ctx context.Context, id market.SeriesID) error {
+	for n := page; n > 0; {
+		var err error
+		if n, err = c.to.DeleteTicks(ctx, id, market.MaxTime, page); err != nil {
+			return err
+		}
+	}
+	c.watch.begin("copying the ticks of "+string(id), 0)
+	return pages(ticks(ctx, c.from, id), func(list []market.Tick) error {
+		c.watch.add(len(list))
+		_, _, err := c.to.CommitTicks(ctx, []store.Ticks{{Series: id, Ticks: list}}, nil)
+		return err
+	})
+}
+
 // series copies what belongs to a series beside its events.
 func (c *copier) series(ctx context.Context, id market.SeriesID) error {
 	_, cursor, err := c.from.Head(ctx, id)
@@ -287,6 +304,9 @@ func (c *copier) series(ctx context.Context, id market.SeriesID) error {
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := c.ticks(ctx, id); err != nil {
 		return err
 	}
 	state := store.SeriesState{Series: id, Cursor: cursor}

@@ -60,6 +60,12 @@ func fill(t *testing.T, s store.Store) {
 		ids = append(ids, rec.ID())
 		chains[rec.ID()] = &storetest.Chain{ID: rec.ID(), Mode: ledger.Live}
 	}
+	ticks := make([]market.Tick, 1500)
+	for i := range ticks {
+		ticks[i] = market.Tick{Time: market.Time(i / 4), Price: float64(i%9) / 7, Seq: uint64(i % 2)} // half of them alike and without a number
+	}
+	_, _, err = s.CommitTicks(ctx, []store.Ticks{{Series: ids[0], Ticks: ticks}, {Series: ids[1], Ticks: ticks[:3]}}, nil)
+	check(t, err)
 	_, _, err = s.CommitBars(ctx, storetest.Bars(ids[0], -100_000, -97_000))
 	check(t, err)
 	for i := range 90 {
