@@ -126,10 +126,12 @@ func (i installer) render(t *testing.T, v map[string]any) (rendering, error) {
 			r.notes = text
 		case strings.HasPrefix(base, "_") || strings.TrimSpace(text) == "":
 		default:
-			r.manifests = append(r.manifests, manifest{base, strings.TrimSpace(text) + "\n"})
+			for doc := range strings.SplitSeq(text, "\n---\n") {
+				r.manifests = append(r.manifests, manifest{base, strings.TrimSpace(doc) + "\n"})
+			}
 		}
 	}
-	slices.SortFunc(r.manifests, func(a, b manifest) int { return strings.Compare(a.file, b.file) })
+	slices.SortStableFunc(r.manifests, func(a, b manifest) int { return strings.Compare(a.file, b.file) })
 	return r, nil
 }
 

@@ -58,6 +58,10 @@ func TestRefused(t *testing.T) {
 		{"a second writer", "store: {sqlite: {accessMode: ReadWriteMany}}", "accessMode"},
 		{"not a digest", "image: {digest: latest}", "image.digest"},
 		{"not a size", "store: {sqlite: {size: ten}}", "store.sqlite.size"},
+		{"readers of a file", "readers: {enabled: true}", "readers need store.kind postgres"},
+		{"more writers", "readers: {autoscaling: {enabled: true}}", "more of them would not make it faster"},
+		{"less than few", "{store: {kind: postgres, postgres: {secret: {name: s}}}, readers: {enabled: true, replicas: 3, autoscaling: {enabled: true, max: 2}}}", "readers.autoscaling.max is 2"},
+		{"hosts of no readers", "ingress: {readerHosts: [a.example.com]}", "there are no readers"},
 		{"root", "pod: {user: 0}", "pod.user"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
+	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
 	disruption "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -62,7 +63,7 @@ func TestRestricted(t *testing.T) {
 // TestHoldsTogether: what objects say of one another is true.
 func TestHoldsTogether(t *testing.T) {
 	// Made by hand, as the documentation says.
-	outside := map[string][]string{"foretick-keys": {"api-keys", "metrics-token"}, "foretick-store": {"url"}, "venues": {"finnhub"}}
+	outside := map[string][]string{"foretick-keys": {"api-keys", "metrics-token"}, "foretick-store": {"url"}, "foretick-readers": {"url"}, "venues": {"finnhub"}}
 	for name, objects := range renderings(t) {
 		secrets, configs, accounts := maps.Clone(outside), map[string]bool{}, map[string]bool{"": true}
 		var servers []*core.PodTemplateSpec
@@ -127,6 +128,20 @@ func TestHoldsTogether(t *testing.T) {
 			case *disruption.PodDisruptionBudget:
 				if n := hits(labels.SelectorFromSet(s.Spec.Selector.MatchLabels)); n != 1 {
 					t.Errorf("%s: the budget %s is for %d kinds of pods", name, s.Name, n)
+				}
+			case *autoscaling.HorizontalPodAutoscaler:
+				found := false
+				for _, o := range objects {
+					if d, ok := o.(*apps.Deployment); ok && d.Name == s.Spec.ScaleTargetRef.Name {
+						found = true
+						// A fixed number of pods would be set again at each upgrade; a share of processor time needs a request.
+						if d.Spec.Replicas != nil || d.Spec.Template.Spec.Containers[0].Resources.Requests.Cpu().IsZero() {
+							t.Errorf("%s: %s cannot be scaled", name, d.Name)
+						}
+					}
+				}
+				if !found {
+					t.Errorf("%s: what %s scales is not made", name, s.Name)
 				}
 			case *core.Service:
 				if n := hits(labels.SelectorFromSet(s.Spec.Selector)); n != 1 {

@@ -9,6 +9,20 @@
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}
 {{- fail "ingress.enabled: name at least one host in ingress.hosts, such as foretick.example.com" }}
 {{- end }}
+{{- with .Values.readers }}
+{{- if and .enabled (eq $.Values.store.kind "sqlite") }}
+{{- fail "readers.enabled: a SQLite database is in the pod that writes, and nobody else can read it; readers need store.kind postgres" }}
+{{- end }}
+{{- if and .autoscaling.enabled (not .enabled) }}
+{{- fail "readers.autoscaling.enabled: one pod writes, and more of them would not make it faster; only readers are scaled: set readers.enabled, with store.kind postgres" }}
+{{- end }}
+{{- if and .autoscaling.enabled (lt (int .autoscaling.max) (int .replicas)) }}
+{{- fail (printf "readers.autoscaling.max is %d, less than readers.replicas, %d" (int .autoscaling.max) (int .replicas)) }}
+{{- end }}
+{{- if and $.Values.ingress.readerHosts (not .enabled) }}
+{{- fail "ingress.readerHosts: there are no readers; set readers.enabled" }}
+{{- end }}
+{{- end }}
 {{- $own := dict "addr" "service and ingress" "data" "store.sqlite" "store" "store.postgres.secret" "api-keys" "auth.secret" "insecure-public" "auth: a server that others can reach has keys" }}
 {{- range $name, $value := .Values.settings }}
 {{- with index $own $name }}

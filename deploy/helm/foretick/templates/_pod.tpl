@@ -47,10 +47,14 @@ priorityClassName: {{ . }}
 
 {{- define "foretick.storeEnv" -}}
 {{- if eq .Values.store.kind "postgres" -}}
+{{- include "foretick.storeFrom" .Values.store.postgres.secret }}
+{{- end }}
+{{- end }}
+
+{{- define "foretick.storeFrom" -}}
 - name: FORETICK_STORE
   valueFrom:
-    secretKeyRef: {name: {{ .Values.store.postgres.secret.name }}, key: {{ .Values.store.postgres.secret.key }}}
-{{- end }}
+    secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
 {{- end }}
 
 {{- /* The template of the pods that serve. */ -}}
@@ -58,7 +62,7 @@ priorityClassName: {{ . }}
 metadata:
   labels:
     {{- include "foretick.labels" . | nindent 4 }}
-    app.kubernetes.io/component: server
+    app.kubernetes.io/component: {{ .component | default "server" }}
     {{- with .Values.pod.labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -83,11 +87,14 @@ spec:
     - name: foretick
       image: {{ include "foretick.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
-      args: [serve, --config, /etc/foretick/settings.yaml]
+      args: [serve, {{ if eq (.component | default "server") "reader" }}--role, reader, {{ end }}--config, /etc/foretick/settings.yaml]
       env:
         - name: FORETICK_API_KEYS
           valueFrom:
             secretKeyRef: {name: {{ include "foretick.keysSecret" . }}, key: {{ .Values.auth.apiKeys }}}
+        {{- if eq (.component | default "server") "reader" }}
+        {{- include "foretick.storeFrom" (ternary .Values.readers.secret .Values.store.postgres.secret (ne .Values.readers.secret.name "")) | nindent 8 }}
+        {{- else }}
         {{- with include "foretick.storeEnv" . }}
         {{- . | nindent 8 }}
         {{- end }}
@@ -95,6 +102,7 @@ spec:
         - name: {{ $name }}
           valueFrom:
             secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}
+        {{- end }}
         {{- end }}
       ports:
         - {name: http, containerPort: 8080}
@@ -112,7 +120,7 @@ spec:
         httpGet: {path: /readyz, port: http}
         periodSeconds: 5
         timeoutSeconds: 3
-      resources: {{- toYaml .Values.resources | nindent 8 }}
+      resources: {{- toYaml (ternary .Values.readers.resources .Values.resources (eq (.component | default "server") "reader")) | nindent 8 }}
       securityContext: {{- include "foretick.containerSecurity" . | nindent 8 }}
       volumeMounts:
         - {name: settings, mountPath: /etc/foretick, readOnly: true}
