@@ -23,7 +23,7 @@
 {{- fail "ingress.readerHosts: there are no readers; set readers.enabled" }}
 {{- end }}
 {{- end }}
-{{- $own := dict "addr" "service and ingress" "data" "store.sqlite" "store" "store.postgres.secret" "api-keys" "auth.secret" "insecure-public" "auth: a server that others can reach has keys" }}
+{{- $own := dict "addr" "service and ingress" "data" "store.sqlite" "store" "store.postgres.secret" "role" "readers" "api-keys" "auth.secret" "insecure-public" "auth: a server that others can reach has keys" }}
 {{- range $name, $value := .Values.settings }}
 {{- with index $own $name }}
 {{- fail (printf "settings.%s is not for here: see %s" $name .) }}
