@@ -143,6 +143,12 @@ export const api = {
   series: (signal?: AbortSignal) => get<{ items: Series[] }>("/series", {}, signal),
   bars: (series: string, q: { limit: number; cursor?: string; adjusted: Adjusted }, signal?: AbortSignal) =>
     get<Page<Bar>>(of(series, "/bars"), { order: "desc", ...q }, signal),
+  /** The bars of a range at the finest interval that has no more than max_points there. */
+  chart: (
+    series: string,
+    q: { from: string; to: string; max_points: number; adjusted: Adjusted },
+    signal?: AbortSignal,
+  ) => get<Page<Bar> & { interval: string }>(of(series, "/bars"), { order: "asc", ...q }, signal),
   forecasts: (
     series: string,
     q: { model: string; horizon?: number; limit: number; cursor?: string; from?: string },

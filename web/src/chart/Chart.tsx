@@ -47,12 +47,15 @@ export function Chart({ app, series }: { app: App; series: Series }) {
   };
 
   const bars = app.lastBar.value === null ? 0 : app.bars.items.length;
-  const back = bars > 0 && visible.to < bars - 1;
+  const wide = app.wide.drawn.value;
+  const back = wide !== null || (bars > 0 && visible.to < bars - 1);
   return (
     <section
       class="chart panel"
       aria-labelledby="chart-title"
       data-bars={bars}
+      data-interval={wide?.interval ?? series.interval}
+      data-drawn={wide?.items.length ?? bars}
       data-first={bars > 0 ? app.bars.first?.t : undefined}
       data-last={app.lastBar.value?.t}
     >
@@ -76,22 +79,33 @@ export function Chart({ app, series }: { app: App; series: Series }) {
         </button>
       )}
       <Waiting app={app} />
-      <Overview
-        app={app}
-        visible={visible}
-        margin={series.horizons + 2}
-        show={(a, b) => view.current?.showLogical(a, b)}
-      />
+      {wide === null && (
+        <Overview
+          app={app}
+          visible={visible}
+          margin={series.horizons + 2}
+          show={(a, b) => view.current?.showLogical(a, b)}
+        />
+      )}
       <div class="key">
         <span class="swatch up">up</span>
         <span class="swatch down">down</span>
-        <span class="swatch fan">sealed forecast, 50 % and 90 %</span>
-        <span class="swatch trail">what was forecast, 90 %</span>
-        <span class="swatch cross">outcome outside the 90 % interval</span>
+        {wide === null ? (
+          <>
+            <span class="swatch fan">sealed forecast, 50 % and 90 %</span>
+            <span class="swatch trail">what was forecast, 90 %</span>
+            <span class="swatch cross">outcome outside the 90 % interval</span>
+          </>
+        ) : (
+          <span id="drawn">
+            candles of {wide.interval}: zoom in for bars of {series.interval} and their forecasts
+          </span>
+        )}
         <Unit app={app} />
         <span class="zone">
           {series.interval_seconds >= 86_400 ? "Dates in UTC" : `Times in ${zone()}`}
           {app.loadingOlder.value && " · loading older bars…"}
+          {app.wide.loading.value && " · loading candles…"}
         </span>
       </div>
       <Words app={app} series={series} />

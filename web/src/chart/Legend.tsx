@@ -2,6 +2,7 @@ import type { Series } from "../api/types.ts";
 import { price, signed, volume } from "../format/number.ts";
 import { barTime, clock, utc, zone } from "../format/time.ts";
 import type { App } from "../state/app.ts";
+import { type Candle, lowerBound } from "../state/bars.ts";
 
 const DAY = 86_400;
 
@@ -12,7 +13,7 @@ export function Legend({ app, series, hover }: { app: App; series: Series; hover
   const model = app.view.value.model;
   const t = hover ?? last?.t;
   if (t === undefined || last === null) return <div class="legend" />;
-  const bar = hover === null ? last : app.bars.at(t);
+  const bar = hover === null ? last : barAt(app, t);
   const forecast =
     t >= app.comparable() ? (app.trail.at(t) ?? app.ahead.value.find(f => f.t === t)) : undefined;
   const daily = series.interval_seconds >= DAY;
@@ -55,4 +56,12 @@ export function Legend({ app, series, hover }: { app: App; series: Series; hover
       )}
     </div>
   );
+}
+
+/** What is drawn at t: a bar, or a candle of a coarser interval. */
+function barAt(app: App, t: number): Candle | undefined {
+  const wide = app.wide.drawn.value;
+  if (wide === null) return app.bars.at(t);
+  const b = wide.items[lowerBound(wide.items, t)];
+  return b?.t === t ? b : undefined;
 }

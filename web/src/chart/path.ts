@@ -30,6 +30,8 @@ interface Step {
  */
 export class Path implements ISeriesPrimitive<Time> {
   #p: SeriesAttachedParameter<Time> | undefined;
+  /** False where no bar of the series is drawn that a forecast could belong to. */
+  shown = true;
   #items: readonly Sealed[];
   #palette: Palette;
   #comparable: () => number;
@@ -61,7 +63,7 @@ export class Path implements ISeriesPrimitive<Time> {
   /** The settled forecasts whose targets are in sight. */
   #visible(): readonly Sealed[] {
     const range = this.#p?.chart.timeScale().getVisibleRange();
-    if (!range) return [];
+    if (!range || !this.shown) return [];
     const from = lowerBound(this.#items, Math.max(Number(range.from) * 1000, this.#comparable()));
     const to = lowerBound(this.#items, Number(range.to) * 1000 + 1);
     return this.#items.slice(from, to).filter(f => f.status === "scored");

@@ -23,12 +23,15 @@ import { moment } from "../format/time.ts";
 import type { App, ChartListener } from "../state/app.ts";
 import type { Candle, Change } from "../state/bars.ts";
 import { DEFAULT_BARS, type Range } from "../state/url.ts";
+import { beginning, DENSE, indexAt, outgrown, stepOf, timeAt } from "../state/wide.ts";
 import { type Anchor, Fan } from "./fan.ts";
 import { type Palette, readPalette } from "./palette.ts";
 import { Path } from "./path.ts";
 import { LocalScale } from "./scale.ts";
 
 const DAY = 86_400;
+/** The newest of coarser candles is read again this often while bars come. */
+const REFRESH_MS = 5000;
 
 /** What a chart reports to the components around it. */
 export interface ChartEvents {
@@ -58,6 +61,9 @@ export class ChartView implements ChartListener {
   #series: Series;
   #placed = false;
   #rangeTimer: ReturnType<typeof setTimeout> | undefined;
+  #fitTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When candles were last asked for. */
+  #fitted = 0;
 
   constructor(host: HTMLElement, app: App, series: Series, events: ChartEvents) {
     this.#app = app;
@@ -123,6 +129,7 @@ export class ChartView implements ChartListener {
 
   dispose(): void {
     clearTimeout(this.#rangeTimer);
+    clearTimeout(this.#fitTimer);
     this.#app.listeners.delete(this);
     this.#chart.remove();
   }
@@ -162,7 +169,17 @@ export class ChartView implements ChartListener {
     this.#fan.restyle(p, this.#format);
     this.#path.restyle(p);
     this.marks();
-    this.#volume.setData(this.#app.bars.items.map(b => this.#bin(b)));
+    this.#volume.setData(this.#items.map(b => this.#bin(b)));
+  }
+
+  /** What is drawn: the bars of the series, or candles of a coarser interval. */
+  get #items(): readonly Candle[] {
+    return this.#app.wide.drawn.value?.items ?? this.#app.bars.items;
+  }
+
+  /** The usual time between what is drawn, in milliseconds. */
+  get #step(): number {
+    return stepOf(this.#items, this.#series.interval_seconds * 1000);
   }
 
   #bin(b: Candle) {
@@ -176,6 +193,11 @@ export class ChartView implements ChartListener {
 
   bars(change: Change): void {
     if (change.kind === "none") return;
+    if (this.#app.wide.drawn.value !== null) {
+      // The newest candle goes on with the bars, as far as it is in sight.
+      if (Date.now() - this.#fitted > REFRESH_MS) this.#fitSoon(true);
+      return;
+    }
     if (change.kind === "rebuild") {
       const items = this.#app.bars.items;
       this.#candles.setData(items.map(b => this.#candle(b)));
@@ -199,6 +221,10 @@ export class ChartView implements ChartListener {
   /** Marks splits, dividends and what looks like a split; a letter or sign says which. */
   marks(): void {
     const p = this.#palette;
+    if (this.#app.wide.drawn.value !== null) {
+      this.#marks.setMarkers([]);
+      return;
+    }
     this.#marks.setMarkers(
       this.#app.splits.placed(this.#app.bars).map(({ bar, mark }) =>
         mark.kind === "suspected"
@@ -223,8 +249,13 @@ export class ChartView implements ChartListener {
   }
 
   forecasts(): void {
-    this.#extend();
+    this.#path.shown = this.#app.wide.drawn.value === null;
     this.#path.refresh();
+    if (!this.#path.shown) {
+      this.#fan.set([], undefined, this.#app.view.value.horizon);
+      return;
+    }
+    this.#extend();
     const fan = this.#app.ahead.value;
     this.#fan.set(fan, this.#anchor(), this.#app.view.value.horizon);
   }
@@ -262,6 +293,10 @@ export class ChartView implements ChartListener {
   /** Shows a range. */
   place(range: Range): void {
     const scale = this.#chart.timeScale();
+    if (range.kind === "between" && range.from * 1000 < (this.#app.bars.first?.t ?? 0)) {
+      void this.#draw(range.from * 1000, range.to * 1000);
+      return;
+    }
     const n = this.#app.bars.items.length;
     if (range.kind === "last") {
       // On a narrow screen fewer bars are shown, so that each can be seen.
@@ -283,6 +318,12 @@ export class ChartView implements ChartListener {
   }
 
   latest(): void {
+    if (this.#app.wide.drawn.value !== null) {
+      this.#app.wide.leave();
+      this.bars({ kind: "rebuild" });
+      this.place({ kind: "last", bars: DEFAULT_BARS });
+      return;
+    }
     const r = this.#chart.timeScale().getVisibleLogicalRange();
     const n = this.#app.bars.items.length;
     const wide = r === null ? DEFAULT_BARS : r.to - r.from;
@@ -310,22 +351,65 @@ export class ChartView implements ChartListener {
     this.#events.visible({ from: r.from, to: r.to });
     if (!this.#placed) return;
     this.#wantOlder(r);
+    this.#fitSoon(false);
     clearTimeout(this.#rangeTimer);
     this.#rangeTimer = setTimeout(() => this.#remember(r), 400);
   }
 
+  #fitSoon(refresh: boolean): void {
+    clearTimeout(this.#fitTimer);
+    this.#fitTimer = setTimeout(() => void this.#fit(refresh), 200);
+  }
+
+  /** Draws coarser candles when more is in sight than can be seen, and finer ones when less is. */
+  async #fit(refresh: boolean): Promise<void> {
+    const r = this.#chart.timeScale().getVisibleLogicalRange();
+    if (r === null) return;
+    const wide = this.#app.wide.drawn.value;
+    const last = this.#app.lastBar.value?.t ?? 0;
+    const step = this.#step;
+    const a = Math.max(timeAt(this.#items, r.from, step), wide === null ? 0 : beginning(wide));
+    const b = Math.min(timeAt(this.#items, r.to, step), last + step * this.#margin());
+    if (a >= b) return;
+    const dense = r.to - r.from > this.#host.clientWidth * DENSE;
+    const blank = r.from < -(r.to - r.from) / 20 && !this.#app.canLoadOlder;
+    if (wide === null ? dense || blank : outgrown(wide, a, b, last) || (refresh && b > last))
+      await this.#draw(a, b);
+  }
+
+  /** Draws from a to b at the interval that fits. */
+  async #draw(a: number, b: number): Promise<void> {
+    this.#fitted = Date.now();
+    if (!(await this.#app.widen(a, b, this.#host.clientWidth))) return;
+    const items = this.#items;
+    const step = this.#step;
+    this.#candles.setData(items.map(x => this.#candle(x)));
+    this.#volume.setData(items.map(x => this.#bin(x)));
+    this.#ahead.setData([]);
+    this.#aheadLast = 0;
+    this.showLogical(indexAt(items, a, step), indexAt(items, b, step));
+    this.marks();
+    this.forecasts();
+  }
+
   /** Loads older bars when the oldest that are there come into sight. */
   #wantOlder(r: { from: number } | null): void {
-    if (this.#placed && r !== null && r.from < 60 && this.#app.canLoadOlder) void this.#app.older();
+    // More than can be seen is drawn in coarser candles instead: see #fit.
+    const dense =
+      this.#app.wide.drawn.value !== null || (r !== null && -r.from > this.#host.clientWidth * DENSE);
+    if (this.#placed && r !== null && !dense && r.from < 60 && this.#app.canLoadOlder) void this.#app.older();
   }
 
   #remember(r: LogicalRange): void {
-    const items = this.#app.bars.items;
+    const items = this.#items;
     const lastIndex = items.length - 1;
     if (lastIndex < 0) return;
     const before = this.#app.view.value.range;
     let range: Range;
-    if (r.to >= lastIndex) {
+    if (this.#app.wide.drawn.value !== null) {
+      const at = (i: number): number => Math.max(0, Math.round(timeAt(items, i, this.#step) / 1000));
+      range = { kind: "between", from: at(r.from), to: at(r.to) };
+    } else if (r.to >= lastIndex) {
       const bars = Math.max(5, Math.round(lastIndex + 1 - r.from));
       const room = Math.max(30, Math.floor(this.#host.clientWidth / 6));
       range = { kind: "last", bars: bars === Math.min(DEFAULT_BARS, room) ? DEFAULT_BARS : bars };

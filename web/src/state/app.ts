@@ -22,6 +22,7 @@ import { Splits } from "./splits.ts";
 import { Throttle } from "./throttle.ts";
 import { issued, type Sealed, sealed, Trail } from "./trail.ts";
 import { formatView, parseView, type View } from "./url.ts";
+import { Wide } from "./wide.ts";
 
 const FIRST_BARS = 1500;
 const OLDER_BARS = 1000;
@@ -139,6 +140,7 @@ export class App {
   readonly combined = computed(() => this.series.value?.models.find(m => m.name === COMBINED)?.name ?? "");
 
   readonly bars = new Bars();
+  readonly wide = new Wide();
   readonly trail = new Trail();
   readonly listeners = new Set<ChartListener>();
 
@@ -331,6 +333,32 @@ export class App {
     }
   }
 
+  /**
+   * Draws what is in sight, from a to b (milliseconds), at the interval that fits so many
+   * pixels: candles of a coarser one, or the series' own bars again. False: nothing changed.
+   */
+  async widen(a: number, b: number, pixels: number): Promise<boolean> {
+    const s = this.series.value;
+    if (s === null || !this.#loaded) return false;
+    const signal = this.#abort.signal;
+    try {
+      const drawn = this.wide.drawn.value;
+      const got = await this.wide.load(s.id, this.view.value.adjusted, a, b, pixels, signal);
+      if (got === undefined) return false;
+      if (got.interval !== s.interval || got.to < (this.lastBar.value?.t ?? 0)) {
+        if (got.items.length === 0) return false;
+        this.wide.drawn.value = got;
+        return true;
+      }
+      const fresh = this.bars.merge(got.items);
+      this.wide.leave();
+      return drawn !== null || fresh > 0;
+    } catch (e) {
+      this.#failed(e, signal);
+      return false;
+    }
+  }
+
   get canLoadOlder(): boolean {
     return this.#barsCursor !== "" && !this.bars.full;
   }
@@ -380,6 +408,7 @@ export class App {
     });
     this.slow.clear();
     this.splits.clear();
+    this.wide.leave();
     this.#clearForecasts();
     this.#tell({ kind: "rebuild" });
     // The stream is opened first: what happens while the pages load is merged, not missed.
@@ -402,7 +431,10 @@ export class App {
     this.bars.merge(page.items.map(candle));
     this.#barsCursor = page.next_cursor;
     this.#loaded = true;
-    for (let i = 0; i < 15 && range.kind === "between" && this.canLoadOlder; i++) {
+    // What is long is drawn in coarser candles.
+    const long =
+      range.kind === "between" && range.to - range.from > 3000 * (this.series.value?.interval_seconds ?? 1);
+    for (let i = 0; i < 15 && range.kind === "between" && !long && this.canLoadOlder; i++) {
       if (signal.aborted || (this.bars.first?.t ?? 0) <= range.from * 1000) break;
       await this.older();
     }
