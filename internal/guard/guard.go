@@ -44,8 +44,8 @@ type Config struct {
 const (
 	defaultEvery = time.Minute
 	// first is how long the first round waits for what starts beside it.
-	first = 2 * time.Second
-	defaultAnew  = 24 * time.Hour
+	first       = 2 * time.Second
+	defaultAnew = 24 * time.Hour
 	// page is how many entries are read at once. Between two pages the guard rests as long
 	// as the page took, so that a long first round leaves half of a processor to others.
 	page = 500
