@@ -38,6 +38,11 @@ var settings = [
     name: 'WEBSITES_ENABLE_APP_SERVICE_STORAGE'
     value: 'false'
   }
+  // Becomes the writer as soon as nobody else is: during a swap there are two processes.
+  {
+    name: 'FORETICK_ROLE'
+    value: 'standby'
+  }
   {
     name: 'FORETICK_STORE'
     value: '@Microsoft.KeyVault(SecretUri=${storeSecret})'
