@@ -188,3 +188,10 @@ func TestAssignedUser(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestAzure: the values with which Azure's pipeline installs the chart are values of the chart.
+func TestAzure(t *testing.T) {
+	for _, name := range overlays {
+		decodeAll(t, render(t, valuesFile(t, filepath.Join("../azure/aks", name+".yaml"))))
+	}
+}
