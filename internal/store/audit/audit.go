@@ -1,7 +1,8 @@
 // Package audit looks for what is wrong in a store: below the roles, by what the store
 // itself can tell (store.Checker), and by what the roles say. Chains are verified to
-// their recorded heads, every score must be of a bar whose outcome is
-// sealed, and the log of bars must ascend and hold the bar at which the track stands.
+// their recorded heads, every score must be of a bar whose outcome is sealed, the log of
+// bars must ascend and hold the bar at which the track stands, and the candles must be
+// what their bars make.
 //
 // It reads beside a process that writes; what is committed meanwhile is not looked at.
 package audit
@@ -66,7 +67,7 @@ func Run(ctx context.Context, st store.Store, report func(store.Fault), w Watch)
 	var done []Series
 	for _, rec := range all {
 		a := auditor{st: st, id: rec.ID(), watch: w, report: report}
-		if err := a.run(ctx); err != nil {
+		if err := a.run(ctx, rec.Interval); err != nil {
 			if damaged && errors.Is(err, store.ErrCorrupt) { // it was said in more detail
 				continue
 			}
@@ -94,7 +95,7 @@ func (a *auditor) say(format string, args ...any) {
 	a.report(store.Fault{Where: string(a.id), What: fmt.Sprintf(format, args...), Advice: advice})
 }
 
-func (a *auditor) run(ctx context.Context) error {
+func (a *auditor) run(ctx context.Context, base market.Interval) error {
 	a.found.ID = a.id
 	head, cursor, err := a.st.Head(ctx, a.id)
 	if err != nil {
@@ -106,7 +107,10 @@ func (a *auditor) run(ctx context.Context) error {
 	if err := a.scores(ctx); err != nil {
 		return err
 	}
-	return a.bars(ctx, cursor)
+	if err := a.bars(ctx, cursor); err != nil {
+		return err
+	}
+	return a.candles(ctx, base)
 }
 
 // chain verifies the entries up to head and, of a chain that goes on meanwhile, those

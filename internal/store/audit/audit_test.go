@@ -24,6 +24,9 @@ func TestRun(t *testing.T) {
 		{"an entry was rewritten", "UPDATE ledger SET hash = zeroblob(32) WHERE num = 9", "entry 9"},
 		{"the head is another", "UPDATE chain SET head_hash = zeroblob(32)", "the recorded head"},
 		{"the track stands nowhere", "UPDATE chain SET cursor_bar = 2", "no bar of it"},
+		{"a candle is another", "UPDATE rollup SET high = high + 1 WHERE minutes = 5", "the candle of 5m0s at"},
+		{"a candle is missing", "DELETE FROM rollup WHERE minutes = 1 AND start = (SELECT min(start) + 3 FROM rollup WHERE minutes = 1)", "is missing"},
+		{"a candle too many", "INSERT INTO rollup SELECT series, 1, (SELECT min(start) FROM rollup) - 2, 1, 1, 1, 1, 1, 1 FROM rollup LIMIT 1", "but no bars of it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -45,10 +48,10 @@ func TestRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.want == "" {
-				if len(faults) > 0 || len(found) != 1 || found[0].ID != id || found[0].Bars != 40 || found[0].Scores != 80 || found[0].Head.Seq != 81 {
+				if len(faults) > 0 || len(found) != 1 || found[0].ID != id || found[0].Bars != 3040 || found[0].Scores != 80 || found[0].Head.Seq != 81 {
 					t.Errorf("%+v, faults %+v", found, faults)
 				}
-				if len(parts) != 4 || n != 40+80+81 {
+				if len(parts) != 5 || n != 3040+80+81+3040 {
 					t.Errorf("parts %q, %d", parts, n)
 				}
 				return
@@ -85,7 +88,7 @@ func TestScoresOfNothing(t *testing.T) {
 	}
 }
 
-// filled makes a store of one series with 40 bars, each stepped.
+// filled makes a store of one series with 40 bars that were stepped, and 3,000 more.
 func filled(t *testing.T, dir string) market.SeriesID {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
@@ -107,6 +110,9 @@ func filled(t *testing.T, dir string) market.SeriesID {
 		}
 		step.Entries = append(step.Entries, c.Outcome(i, 0), c.Issue(i, 1, 2))
 		_, err = s.CommitStep(t.Context(), step)
+	}
+	if err == nil {
+		_, _, err = s.CommitBars(t.Context(), storetest.Bars(id, 40, 3040))
 	}
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
