@@ -412,7 +412,7 @@ func TestLibrary(t *testing.T) {
 	}
 	t.Parallel()
 	text := write(t, "text.so", []byte("no library"))
-	for _, c := range []struct{ name, library, says string }{
+	for _, c := range []struct{ name, file, says string }{
 		{"missing", filepath.Join(t.TempDir(), "none.so"), "none.so is not ONNX Runtime 1.24 or newer"},
 		{"no library", text, "text.so is not ONNX Runtime 1.24 or newer"},
 		{"another library", "libc.so.6", "OrtGetApiBase"},
@@ -420,7 +420,7 @@ func TestLibrary(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestLibrary$")
-			cmd.Env = append(os.Environ(), whichLibrary+"="+c.library, "GORACE=atexit_sleep_ms=0")
+			cmd.Env = append(os.Environ(), whichLibrary+"="+c.file, "GORACE=atexit_sleep_ms=0")
 			out, err := cmd.CombinedOutput()
 			if err != nil || !strings.Contains(string(out), c.says) {
 				t.Errorf("%v, want %q:\n%s", err, c.says, out)
