@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -392,5 +393,52 @@ func TestStoreFailure(t *testing.T) {
 	entries, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}})
 	if err != nil || len(entries) != 60 {
 		t.Errorf("%d of 60 bars were forecast, %v", len(entries), err)
+	}
+}
+
+// TestRevisionBeforeARestart revises a bar while the engine stands still, after bars that it has
+// yet to step: those must be forecast from as they would have been, without the revision.
+func TestRevisionBeforeARestart(t *testing.T) {
+	basis := func(stopped bool) (list []ledger.IssueBody) {
+		r := newRig(t)
+		r.feed(0, 60, true)
+		if stopped {
+			r.stop()
+		}
+		r.feed(60, 66, !stopped)
+		start := market.Time(1_700_000_058) * 1_000_000
+		_, seq, err := r.store.CommitBars(t.Context(), []store.BarRecord{{Series: a.ID(), Bar: market.Bar{Start: start, End: start + 1_000_000, Open: 100, High: 150, Low: 100, Close: 150, Revision: 1}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stopped {
+			r.start()
+		} else {
+			r.bus.Publish(bus.Notice{Seq: seq, Kind: "bar"})
+		}
+		r.sync(seq)
+		r.feed(66, 70, true)
+		entries, err := r.store.Entries(t.Context(), a.ID(), store.EntryQuery{Kinds: []ledger.Kind{ledger.Issue}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range entries {
+			e, err := ledger.Decode(s.Bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := *e.Issue
+			i.Forecasts, i.Abstentions = nil, nil // they were made later, so some targets had ended
+			list = append(list, i)
+		}
+		return list
+	}
+	want, got := basis(false), basis(true)
+	if len(want) != 70 || !reflect.DeepEqual(got, want) {
+		for i := range want {
+			if i >= len(got) || !reflect.DeepEqual(got[i], want[i]) {
+				t.Fatalf("at cutoff %d: %+v, want %+v", i, got[i:], want[i])
+			}
+		}
 	}
 }
