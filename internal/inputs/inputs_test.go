@@ -65,7 +65,7 @@ type fataler interface {
 	Fatalf(string, ...any)
 }
 
-func newFollow(t *testing.T) *follow {
+func newFollow(t testing.TB) *follow {
 	t.Helper()
 	f := &follow{t: t, dir: t.TempDir()}
 	f.open()
@@ -463,4 +463,20 @@ func TestSplitsOfTheWindow(t *testing.T) {
 			t.Errorf("entry %d: %v, %v; want %v", nums[i], seen.Splits, err, want)
 		}
 	}
+}
+
+// BenchmarkVerify recomputes the inputs of 20,000 cutoffs, each with two models and horizons.
+func BenchmarkVerify(b *testing.B) {
+	const bars = 20_000
+	f := newFollow(b)
+	for i := 0; i < bars; i += 2000 {
+		f.bars(storetest.Bars(f.id, i, i+2000)...)
+		f.step()
+	}
+	for b.Loop() {
+		if r, err := inputs.Verify(b.Context(), f.store, f.id, nil); err != nil || r.Cutoffs != bars {
+			b.Fatal(r, err)
+		}
+	}
+	b.ReportMetric(float64(bars)*float64(b.N)/b.Elapsed().Seconds(), "cutoffs/s")
 }

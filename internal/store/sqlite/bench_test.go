@@ -269,3 +269,34 @@ func BenchmarkBackup(b *testing.B) {
 	b.ReportMetric(quiet, "commits-alone/s")
 	b.ReportMetric(rate, "commits-meanwhile/s")
 }
+
+// BenchmarkBarsAsOf reads the newest 5,000 bars as they were in the middle of a million, one in
+// fifty of which was revised since, and beside it the same bars as they are.
+func BenchmarkBarsAsOf(b *testing.B) {
+	const total = 1_000_000
+	s := open(b)
+	id := register(b, s, 1)[0]
+	fill(b, s, id, total)
+	var revised []store.BarRecord
+	for i := 0; i < total; i += 50 {
+		revised = append(revised, storetest.Bar(id, i, 1))
+	}
+	if _, _, err := s.CommitBars(context.Background(), revised); err != nil {
+		b.Fatal(err)
+	}
+	middle := storetest.Bar(id, total/2, 0).Start
+	for name, r := range map[string]store.Range{
+		"then": {Newest: true, Limit: 5000, AsOf: total / 2},
+		"now":  {Newest: true, Limit: 5000, To: middle},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				bars, err := s.Bars(b.Context(), id, r)
+				if err != nil || len(bars) != 5000 {
+					b.Fatal(len(bars), err)
+				}
+			}
+		})
+	}
+}
