@@ -8,6 +8,8 @@ run: build ; ./bin/foretick serve $(ARGS)
 
 build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 
+# A test program with the race detector sleeps a second before it exits, by default: of 80 packages that is a minute.
+test: export GORACE ?= atexit_sleep_ms=20
 test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx test-rules test-deploy && cd web && npm test && npm run e2e
 
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.

@@ -32,7 +32,7 @@ func TestBackupKilled(t *testing.T) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, "--data", dir, "--rollup", "none")
+	p := start(t, "--data", dir, "--rollup", "none", "--models", "naive") // it forecasts all these bars meanwhile
 	out := filepath.Join(folder, "b.db")
 	left := filepath.Join(folder, ".b.db.partial", app.DatabaseFile)
 	for round := range 3 {
@@ -94,7 +94,7 @@ func TestBackupKilled(t *testing.T) {
 	if said := foretick("db", "check", "--data", restored); !strings.Contains(said, "the database is sound: 2 series") {
 		t.Errorf("it says %s", said)
 	}
-	q := start(t, "--data", restored, "--rollup", "none")
+	q := start(t, "--data", restored, "--rollup", "none", "--models", "naive")
 	q.watch(t.Context(), "", func(e event) bool { return e.name != "forecast" })
 	stop(t, q)
 	verify(t, app.Place{Data: restored})

@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	// A program with the race detector sleeps a second before it exits, and these tests start hundreds.
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=20")
+	}
 	testscript.Main(pgtest.Runner{M: m}, map[string]func(){"foretick": main})
 }
 
@@ -33,6 +37,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SHARED", shared)
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
