@@ -46,7 +46,9 @@ type Config struct {
 	Consumed func(context.Context, market.SeriesID) (uint64, error)
 	// Newest is the number of newest bars of a series that are kept whatever their age; 0
 	// means 16,384.
-	Newest  int
+	Newest int
+	// Pause waits for d or until ctx is done; nil means just that.
+	Pause   func(ctx context.Context, d time.Duration)
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
@@ -81,6 +83,9 @@ func New(cfg Config) (*Upkeep, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = prometheus.NewRegistry()
 	}
+	if cfg.Pause == nil {
+		cfg.Pause = pause
+	}
 	if cfg.Newest == 0 {
 		cfg.Newest = defaultNewest
 	}
@@ -103,7 +108,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		if err := u.Pass(ctx); err != nil && ctx.Err() == nil {
 			u.cfg.Log.Error("upkeep of the store is held up", "err", err)
 		}
-		pause(ctx, every)
+		u.cfg.Pause(ctx, every)
 	}
 	return nil
 }
@@ -144,7 +149,7 @@ func (u *Upkeep) rollUp(ctx context.Context, id market.SeriesID) error {
 		}
 		total += n
 		u.rolled.Add(float64(n))
-		pause(ctx, u.cfg.Now().Sub(began))
+		u.cfg.Pause(ctx, u.cfg.Now().Sub(began))
 	}
 }
 
@@ -173,7 +178,7 @@ func (u *Upkeep) retain(ctx context.Context, s store.SeriesRecord, all []store.S
 		}
 		total += n
 		u.deleted.Add(float64(n))
-		pause(ctx, 3*u.cfg.Now().Sub(began)) // the others have three quarters of the time
+		u.cfg.Pause(ctx, 3*u.cfg.Now().Sub(began)) // the others have three quarters of the time
 	}
 }
 
@@ -205,7 +210,7 @@ func (u *Upkeep) retainTicks(ctx context.Context, s store.SeriesRecord) error {
 			return nil
 		}
 		total += n
-		pause(ctx, 3*u.cfg.Now().Sub(began))
+		u.cfg.Pause(ctx, 3*u.cfg.Now().Sub(began))
 	}
 }
 

@@ -80,7 +80,7 @@ func newRig(t *testing.T, policy string) *rig {
 	}
 	p, err := ParsePolicy(strings.Split(policy, ","))
 	must(t, err)
-	r.u, err = New(Config{Store: s, Policy: p, Newest: 3, Now: time.Now, Metrics: r.metrics,
+	r.u, err = New(Config{Store: s, Policy: p, Newest: 3, Now: time.Now, Pause: func(context.Context, time.Duration) {}, Metrics: r.metrics,
 		Consumed: func(context.Context, market.SeriesID) (uint64, error) { return r.consumed, nil }})
 	must(t, err)
 	return r
@@ -121,22 +121,22 @@ func must(t *testing.T, err error) {
 
 func TestOldBarsAreDeleted(t *testing.T) {
 	r := newRig(t, "1m=3d")
-	r.hours("A", 0, 2000)
+	r.hours("A", 0, 400)
 	r.hours("B", 0, 50)
-	r.hours("C", 0, 2000)
+	r.hours("C", 0, 400)
 	n, first := r.kept("A")
-	newest := noon + 1999*hour
+	newest := noon + 399*hour
 	if want := market.Day.Floor(newest - 72*hour); first != want || n != int((newest-want)/hour)+1 {
 		t.Errorf("%d bars from %s, want all from %s", n, first, want)
 	}
 	if m, _ := r.kept("B"); m != 50 {
 		t.Errorf("%d bars are left of a series that is not three days long", m)
 	}
-	if m, _ := r.kept("C"); m != 2000 {
+	if m, _ := r.kept("C"); m != 400 {
 		t.Errorf("%d bars are left of an interval that is kept for ever", m)
 	}
-	if gone := testutil.ToFloat64(r.u.deleted); gone != float64(2000-n) {
-		t.Errorf("%v deleted bars were counted, want %d", gone, 2000-n)
+	if gone := testutil.ToFloat64(r.u.deleted); gone != float64(400-n) {
+		t.Errorf("%v deleted bars were counted, want %d", gone, 400-n)
 	}
 	i, bars, err := r.s.Chart(t.Context(), r.ids["A"], 0, 0, 2000)
 	must(t, err)
@@ -144,8 +144,8 @@ func TestOldBarsAreDeleted(t *testing.T) {
 	for _, b := range bars {
 		volume += b.Volume
 	}
-	if i != market.FiveMin || volume != 2000 {
-		t.Errorf("the chart is of %s with volume %v, want 5m and 2,000", i, volume)
+	if i != market.FiveMin || volume != 400 {
+		t.Errorf("the chart is of %s with volume %v, want 5m and 400", i, volume)
 	}
 }
 
@@ -155,12 +155,12 @@ func TestWhatIsNeededIsKept(t *testing.T) {
 		first int // hour of the first bar that is left
 		do    func(*rig)
 	}{
-		{"the newest", 0, func(r *rig) { r.hours("C", 0, 500); r.u.cfg.Newest = 500 }},
-		{"almost the newest", 12, func(r *rig) { r.hours("C", 0, 500); r.u.cfg.Newest = 470 }},
+		{"the newest", 0, func(r *rig) { r.hours("C", 490, 500); r.u.cfg.Newest = 500 }},
+		{"almost the newest", 12, func(r *rig) { r.hours("C", 490, 500); r.u.cfg.Newest = 470 }},
 		{"of a coarser bar", 84, func(r *rig) { r.hours("C", 0, 100) }},
 		{"of a coarser series without bars", 0, func(r *rig) {}},
-		{"not consumed", 180, func(r *rig) { r.hours("C", 0, 500); r.consumed = 200 }},
-		{"nothing but age", 444, func(r *rig) { r.hours("C", 0, 500) }},
+		{"not consumed", 180, func(r *rig) { r.hours("C", 490, 500); r.consumed = 200 }},
+		{"nothing but age", 444, func(r *rig) { r.hours("C", 490, 500) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, "1m=2d")
@@ -177,23 +177,24 @@ func TestWhatIsNeededIsKept(t *testing.T) {
 // taken up again.
 func TestLaterIsSoonEnough(t *testing.T) {
 	r := newRig(t, "1m=2d")
-	r.hours("A", 0, 5000)
-	r.hours("C", 0, 5000)
+	r.hours("A", 0, 4200)
+	r.hours("C", 4190, 4200)
 	r.consumed = 0
-	if n, _ := r.kept("A"); n != 5000 {
-		t.Fatalf("%d bars are left while 5,000 wait to be forecast", n)
+	if n, _ := r.kept("A"); n != 4200 {
+		t.Fatalf("%d bars are left while 4,200 wait to be forecast", n)
 	}
 	r.consumed = 1 << 40
 	if _, err := r.s.DeleteBars(t.Context(), r.ids["A"], noon+3000*hour, 10); err != nil {
 		t.Fatal(err)
 	}
-	if n, first := r.kept("A"); n >= 100 || first < noon+4900*hour {
+	if n, first := r.kept("A"); n >= 100 || first < noon+4100*hour {
 		t.Fatalf("%d bars from %s are left", n, first)
 	}
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
 	r := newRig(t, "1m=2d")
+	r.u.cfg.Pause = pause
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.u.Run(ctx) }()
