@@ -40,6 +40,17 @@ func (c *dbStatusCmd) Run(t *terminal) error {
 	row("database", "%s", info.Place)
 	row("kind", "%s", info.Engine)
 	row("schema", "version %d, %s", info.Version, standing(info))
+	if info.Current() {
+		st, err := c.OpenReadOnly(t.ctx)
+		switch {
+		case errors.Is(err, transfer.ErrUnfinished):
+			row("state", "a copy that was broken off: run the same foretick db copy again")
+		case err == nil:
+			if err := st.Close(); err != nil {
+				return err
+			}
+		}
+	}
 	row("epoch", "%s", info.Epoch)
 	row("size", "%.1f MB", float64(info.Bytes)/1e6)
 	row("series", "%d", info.Counts.Series)
