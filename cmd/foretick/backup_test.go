@@ -26,7 +26,7 @@ func TestBackupKilled(t *testing.T) {
 	if err := st.PutSeries(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := st.CommitBars(t.Context(), storetest.Bars(rec.ID(), 0, 80_000)); err != nil {
+	if _, _, err := st.CommitBars(t.Context(), storetest.Bars(rec.ID(), 0, 20_000)); err != nil {
 		t.Fatal(err)
 	}
 	if err := st.Close(); err != nil {
@@ -45,7 +45,7 @@ func TestBackupKilled(t *testing.T) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- c.Wait() }()
-		for size, running := int64(0), true; running && size < int64(1+round)<<20; { // later each time
+		for size, running := int64(0), true; running && size < int64(1+round)<<18; { // later each time
 			select {
 			case err := <-ended:
 				t.Fatalf("it ended before it could be killed: %v %s", err, said.String())

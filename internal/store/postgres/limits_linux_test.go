@@ -349,7 +349,7 @@ func TestServerDiskFull(t *testing.T) {
 	server := pgtest.Own(t)
 	address := server.Schema(t)
 	small := t.TempDir()
-	room := func() {}
+	var room func()
 	err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=4m,mode=0777")
 	switch {
 	case err == nil:
