@@ -24,6 +24,7 @@ import (
 	"github.com/foretick/foretick/internal/bus"
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/tracing"
 	"github.com/foretick/foretick/market"
 )
 
@@ -80,7 +81,8 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   *prometheus.Registry
-	Dist      fs.FS // the built page; nil when it is not built
+	Tracer    *tracing.Tracer // nil: tracing is off
+	Dist      fs.FS           // the built page; nil when it is not built
 	Version   string
 	MaxStream int // streams at once; 0 means 10,000
 }

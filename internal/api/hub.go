@@ -181,9 +181,13 @@ func (h *hub) pump(ctx context.Context) (more bool, err error) {
 		return false, nil
 	}
 	want := h.wish()
+	began := h.s.cfg.Tracer.Now()
 	events, frames, err := h.next(ctx, pos, want.has)
 	if err != nil || len(events) == 0 {
 		return false, err
+	}
+	for _, span := range h.trace(ctx, began, events) {
+		defer span.End()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

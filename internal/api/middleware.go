@@ -19,6 +19,8 @@ func (s *Server) middleware() http.Handler {
 		id := s.requestID(r)
 		route, pattern := s.mux.Handler(r)
 		rec := &recorder{ResponseWriter: w}
+		r, span := s.traceRequest(r, pattern)
+		defer span.End()
 		defer func() {
 			p := recover()
 			if p == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
@@ -33,6 +35,7 @@ func (s *Server) middleware() http.Handler {
 			}
 			took := s.cfg.Now().Sub(began)
 			s.metrics.request(pattern, r.Method, rec.status(), took)
+			span.Answered(rec.status())
 			if s.cfg.Log.Enabled(r.Context(), slog.LevelDebug) {
 				s.cfg.Log.Debug("request", "id", id, "method", r.Method, "path", r.URL.Path, "status", rec.status(), "seconds", took.Seconds())
 			}

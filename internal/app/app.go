@@ -30,6 +30,7 @@ import (
 	"github.com/foretick/foretick/internal/registry"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/tail"
+	"github.com/foretick/foretick/internal/tracing"
 	"github.com/foretick/foretick/internal/training"
 	"github.com/foretick/foretick/internal/upkeep"
 	"github.com/foretick/foretick/market"
@@ -86,6 +87,7 @@ type App struct {
 	trainings *training.Desk
 	models    atomic.Pointer[[]catalog.Model] // in the race
 	answering atomic.Pointer[[]api.Predictor] // the original contract
+	telemetry *tracing.Exporter               // nil: nothing is sent
 	recorder  *Recorder                       // of what venues send; nil: nothing is recorded
 	brought   []catalog.Model                 // along by the command line
 	release   func() error                    // what brought holds
@@ -127,6 +129,9 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	a.store = tail.New(st, tailEvents, tailBytes)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if a.telemetry, err = cfg.Telemetry.open(ctx, metrics, deps.Log); err != nil {
+		return err
+	}
 	notices := inproc.New()
 	rollups, err := cfg.rollups()
 	if err != nil {
@@ -134,7 +139,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	}
 	a.ingest, err = ingest.New(ingest.Config{
 		Sources: sources, Store: a.store, Bus: notices, Rollups: coarser(rollups, a.base), Grace: cfg.Grace, KeepTicks: cfg.KeepTicks,
-		Now: deps.Now, Log: deps.Log, Metrics: metrics, AfterCommit: a.afterCommit(infos[0].Replay && cfg.Speed == "max"),
+		Now: deps.Now, Log: deps.Log, Metrics: metrics, Tracer: a.telemetry.Tracer(), AfterCommit: a.afterCommit(infos[0].Replay && cfg.Speed == "max"),
 	})
 	if err != nil {
 		return err
@@ -150,7 +155,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	}
 	a.engine, err = engine.New(engine.Config{
 		Store: a.store, Bus: notices, Models: func() []forecast.Forecaster { return catalog.Forecasters(a.race()) }, Horizons: track.UpTo(cfg.Horizons), Calendars: calendars(infos),
-		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics,
+		LateAfter: cfg.Grace + lateMargin, Now: deps.Now, Log: deps.Log, Metrics: metrics, Tracer: a.telemetry.Tracer(),
 	})
 	if err != nil {
 		return err
@@ -262,7 +267,9 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.server.Shutdown(limit); err != nil {
 		reason = errors.Join(reason, a.server.Close())
 	}
-	return errors.Join(reason, ignore(reason, serving.Wait()))
+	reason = errors.Join(reason, ignore(reason, serving.Wait()))
+	flush(limit, a.telemetry)
+	return reason
 }
 
 // ignore drops err when it is the known reason.
@@ -283,6 +290,7 @@ func (a *App) close() {
 			a.deps.Log.Error("the store did not close cleanly", "err", err)
 		}
 	}
+	drop(a.telemetry)
 	if a.recorder != nil {
 		if err := a.recorder.Close(); err != nil {
 			a.deps.Log.Error("recording", "err", err)

@@ -55,6 +55,8 @@ type Config struct {
 	PredictModel   string `default:"ewma" help:"Model that answers POST /predict_next_price where the request names none: ewma, or an imported price model."`
 	PredictAPIURL  string `name:"predict-api-url" env:"PREDICT_API_URL" help:"Service that answers POST /predict instead of Foretick, by the same contract."`
 
+	Telemetry
+
 	Log string `default:"info" enum:"debug,info,warn,error" help:"Least severe log messages to write."`
 }
 
@@ -123,8 +125,10 @@ func (c *Config) Finish(getenv func(string) string) error {
 	if _, err := c.Retention.Policy(); err != nil {
 		return err
 	}
-	_, err = c.interval()
-	return err
+	if _, err := c.interval(); err != nil {
+		return err
+	}
+	return c.Telemetry.finish(getenv)
 }
 
 // resolve says what auto means.

@@ -121,9 +121,14 @@ func serveAt(t *testing.T, f *csv.File, speed string, at app.Place) map[market.S
 // finish runs the program until what it replays has ended, and stops it.
 func finish(t *testing.T, cfg app.Config) {
 	t.Helper()
+	finishLogged(t, cfg, slog.New(slog.DiscardHandler))
+}
+
+func finishLogged(t *testing.T, cfg app.Config, log *slog.Logger) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	a, err := app.New(ctx, cfg, app.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Stderr: io.Discard})
+	a, err := app.New(ctx, cfg, app.Deps{Now: time.Now, Log: log, Stderr: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

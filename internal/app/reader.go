@@ -18,6 +18,7 @@ import (
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/tracing"
 	"github.com/foretick/foretick/web"
 )
 
@@ -110,6 +111,8 @@ type Reader struct {
 	store    store.Store
 	api      *api.Server
 	server   *http.Server
+
+	telemetry *tracing.Exporter // nil: nothing is sent
 }
 
 // NewReader listens, opens the store for reading and waits until a writer has begun to fill it.
@@ -159,6 +162,9 @@ func (r *Reader) assemble(ctx context.Context, cfg Config) (err error) {
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if r.telemetry, err = cfg.Telemetry.open(ctx, metrics, r.deps.Log); err != nil {
+		return err
+	}
 	var dist fs.FS
 	if web.Built() {
 		dist = web.Dist()
@@ -170,7 +176,7 @@ func (r *Reader) assemble(ctx context.Context, cfg Config) (err error) {
 			return describe(append(catalog.Models[:len(catalog.Models):len(catalog.Models)], stored(reg, false)...))
 		},
 		Predictors: func() []api.Predictor { return answering }, PredictURL: cfg.PredictAPIURL, Keys: keys, Public: cfg.InsecurePublic,
-		Ready: r.ready, Now: r.deps.Now, Log: r.deps.Log, Metrics: metrics, Dist: dist, Version: Version(),
+		Ready: r.ready, Now: r.deps.Now, Log: r.deps.Log, Metrics: metrics, Tracer: r.telemetry.Tracer(), Dist: dist, Version: Version(),
 	})
 	if err != nil {
 		return err
@@ -218,6 +224,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		<-ctx.Done()
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 		defer cancel()
+		defer flush(limit, r.telemetry)
 		if err := r.server.Shutdown(limit); err != nil {
 			return r.server.Close()
 		}
@@ -240,6 +247,7 @@ func (r *Reader) close() {
 	if r.listener != nil {
 		_ = r.listener.Close() // already closed when it was served
 	}
+	drop(r.telemetry)
 	if r.store != nil {
 		if err := r.store.Close(); err != nil {
 			r.deps.Log.Error("the store did not close cleanly", "err", err)

@@ -25,6 +25,7 @@ import (
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/bus"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/tracing"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/track"
 )
@@ -41,7 +42,7 @@ type Store interface {
 	Epoch() string
 }
 
-// Config says what the engine works with. Only Metrics and Log may be nil.
+// Config says what the engine works with. Only Metrics, Tracer and Log may be nil.
 type Config struct {
 	Store Store
 	Bus   bus.Bus
@@ -53,6 +54,8 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
+	// Tracer goes on with the traces of bars; nil: it is off.
+	Tracer *tracing.Tracer
 }
 
 // batchBars bounds the bars of one pass, and so the memory and the length of the
@@ -253,13 +256,18 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	ctx, span := e.trace(ctx, recs, work)
+	defer func() {
+		span.Fail(err)
+		span.End()
+	}()
 	steps, warnings := make([]store.Step, len(work)), make([][]store.Warning, len(work))
 	started := e.cfg.Now()
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, w := range work {
 		g.Go(func() (err error) {
-			steps[i], warnings[i], err = e.step(ctx, w)
+			steps[i], warnings[i], err = e.stepTraced(ctx, i, w)
 			return err
 		})
 	}
@@ -275,7 +283,7 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 			return false, fmt.Errorf("engine: keep data warnings: %w", err)
 		}
 	}
-	last, err := e.cfg.Store.CommitStep(ctx, steps...)
+	last, err := e.commit(ctx, span, steps)
 	if err != nil {
 		e.tracks = map[market.SeriesID]*follower{}
 		return false, fmt.Errorf("engine: commit forecasts: %w", err)

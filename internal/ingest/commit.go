@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math/bits"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/tracing"
 	"github.com/foretick/foretick/market"
 )
 
@@ -103,7 +106,11 @@ func (p *pipeline) commit(ctx context.Context, from, to int) error {
 	if len(recs)+len(p.kept) == 0 {
 		return nil
 	}
+	ctx, span := p.trace(ctx, recs)
+	defer span.End()
 	err := p.retry(ctx, fmt.Sprintf("storing %d bars", len(recs)), func(ctx context.Context) (err error) {
+		ctx, span := p.cfg.Tracer.Child(ctx, "store bars")
+		defer span.End()
 		var last uint64
 		if len(p.kept) > 0 {
 			_, last, err = p.cfg.Store.CommitTicks(ctx, p.kept, recs)
@@ -113,8 +120,10 @@ func (p *pipeline) commit(ctx context.Context, from, to int) error {
 		if err == nil {
 			p.lastEvent = max(p.lastEvent, last)
 		}
+		span.Fail(err)
 		return err
 	})
+	span.Fail(err)
 	if err != nil {
 		return err
 	}
@@ -142,6 +151,35 @@ func (p *pipeline) commit(ctx context.Context, from, to int) error {
 	})
 	p.notify("bar", string(key))
 	return nil
+}
+
+// trace begins the trace of the bars that are about to be committed, at which the engine
+// and the streams go on.
+func (p *pipeline) trace(ctx context.Context, recs []store.BarRecord) (context.Context, tracing.Span) {
+	if p.cfg.Tracer == nil || len(recs) == 0 {
+		return ctx, tracing.Span{}
+	}
+	ctx, span := p.cfg.Tracer.Start(ctx, "bars")
+	if !span.Recorded() {
+		return ctx, span
+	}
+	spans := map[market.SeriesID]market.Span{}
+	for i := range recs {
+		r := &recs[i]
+		sp, ok := spans[r.Series]
+		if !ok {
+			sp = market.Span{Start: r.Start, End: r.Start}
+		}
+		spans[r.Series] = market.Span{Start: min(sp.Start, r.Start), End: max(sp.End, r.Start)}
+	}
+	for id, sp := range spans {
+		p.cfg.Tracer.Mark(span, tracing.Bars, id, int64(sp.Start), int64(sp.End))
+	}
+	span.Set(attribute.String("foretick.source", p.info.Name), attribute.Int("foretick.bars", len(recs)), attribute.Int("foretick.series.count", len(spans)))
+	if len(spans) == 1 {
+		span.Set(attribute.String("foretick.series", string(recs[0].Series)))
+	}
+	return ctx, span
 }
 
 // settle notes that all bars of s are committed.

@@ -37,6 +37,7 @@ import (
 	"github.com/foretick/foretick/internal/bus"
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/tracing"
 	"github.com/foretick/foretick/market"
 )
 
@@ -52,7 +53,7 @@ type Store interface {
 	Epoch() string
 }
 
-// Config says what ingest works with. Log, Metrics, Rand and AfterCommit may be nil.
+// Config says what ingest works with. Log, Metrics, Tracer, Rand and AfterCommit may be nil.
 type Config struct {
 	Sources []feed.Source
 	Store   Store
@@ -67,6 +68,8 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	// Tracer follows bars from here on; nil: it is off.
+	Tracer *tracing.Tracer
 	// Rand returns a number in [0, 1) that spreads retries.
 	Rand func() float64
 	// AfterCommit is called after each commit with the number of its last event.
