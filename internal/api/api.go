@@ -73,6 +73,9 @@ type Config struct {
 	// Public is true when addresses other than loopback are served without keys. When
 	// it is false and there are no keys, only loopback Host headers are answered.
 	Public bool
+	// Profiling lets programs of this machine take profiles where there are no keys. A key
+	// of the role admin may always.
+	Profiling bool
 	// ReadOnly is true beside the server that writes: what changes something, and the lists of
 	// jobs and versions, which that one keeps in memory, are refused with 503, so that a proxy
 	// asks the next server.
@@ -194,6 +197,7 @@ func (s *Server) routes() {
 	s.streamRoute()
 	s.originalRoutes()
 	s.healthRoutes()
+	s.profileRoutes()
 }
 
 // get describes a GET operation.

@@ -5,17 +5,25 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Role is what a key permits.
 type Role string
 
-// The roles. Write includes read.
+// The roles. Write includes read, and admin includes write and lets profiles be taken.
 const (
 	Read  Role = "read"
 	Write Role = "write"
+	Admin Role = "admin"
 )
+
+// may reports whether a role includes another.
+func (r Role) may(other Role) bool {
+	roles := []Role{Read, Write, Admin}
+	return slices.Index(roles, r) >= slices.Index(roles, other)
+}
 
 // Keys are the static API keys. Secrets are kept as hashes only.
 type Keys struct{ keys []key }
@@ -29,8 +37,8 @@ type key struct {
 // minSecret is the least length of a secret, in bytes.
 const minSecret = 16
 
-// ParseKeys reads keys as name:role:secret, separated by commas. The role is read or
-// write; a secret has at least 16 bytes and contains no comma. Errors never quote a
+// ParseKeys reads keys as name:role:secret, separated by commas. The role is read,
+// write or admin; a secret has at least 16 bytes and contains no comma. Errors never quote a
 // secret. An empty string gives nil: no keys.
 func ParseKeys(s string) (*Keys, error) {
 	if strings.TrimSpace(s) == "" {
@@ -45,8 +53,8 @@ func ParseKeys(s string) (*Keys, error) {
 		}
 		role := Role(f[1])
 		switch {
-		case role != Read && role != Write:
-			return nil, fmt.Errorf("API key %d: the role must be read or write", i+1)
+		case role != Read && role != Write && role != Admin:
+			return nil, fmt.Errorf("API key %d: the role must be read, write or admin", i+1)
 		case len(f[2]) < minSecret:
 			return nil, fmt.Errorf("API key %d: the secret must have at least %d characters; openssl rand -hex 16 makes one", i+1, minSecret)
 		case names[f[0]]:

@@ -49,6 +49,10 @@ func (s *Server) middleware() http.Handler {
 			writeProblem(rec, problem{Status: http.StatusMisdirectedRequest, Detail: "this server answers only as localhost; start it with FORETICK_API_KEYS or --insecure-public to serve other names"})
 			return
 		}
+		if profiles(r.URL.Path) && !s.mayProfile(r) {
+			writeProblem(rec, problem{Status: http.StatusNotFound, Detail: nothingHere})
+			return
+		}
 		if pattern == "" {
 			s.unrouted(rec, r)
 			return
@@ -132,7 +136,7 @@ func (s *Server) authorized(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	// Forecasting prices that the client brings changes nothing: reading suffices.
-	if role != Write && r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, "/predict") {
+	if !role.may(Write) && r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasPrefix(r.URL.Path, "/predict") {
 		writeProblem(w, problem{Status: http.StatusForbidden, Detail: "this key may only read"})
 		return false
 	}

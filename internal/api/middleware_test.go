@@ -65,7 +65,7 @@ func TestParseKeys(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"no role", "a:" + readSecret, "form name:role:secret"},
 		{"no name", ":read:" + readSecret, "form name:role:secret"},
-		{"unknown role", "a:admin:" + readSecret, "role must be"},
+		{"unknown role", "a:root:" + readSecret, "role must be"},
 		{"short secret", "a:read:hunter2", "at least 16"},
 		{"same name", "a:read:" + readSecret + ",a:write:" + writeSecret, "used twice"},
 		{"empty among others", "a:read:" + readSecret + ",", "form name:role:secret"},

@@ -58,6 +58,8 @@ func (s *Server) tell(ctx huma.Context, _ string, v any) (any, error) {
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
+const nothingHere = "there is nothing at this address; /docs lists what there is"
+
 // unrouted answers requests that no route matches: 405 with Allow when another method
 // would have matched, else 404.
 func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +72,7 @@ func (s *Server) unrouted(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allow) == 0 || slices.Contains(allow, r.Method) {
-		writeProblem(w, problem{Status: http.StatusNotFound, Detail: "there is nothing at this address; /docs lists what there is"})
+		writeProblem(w, problem{Status: http.StatusNotFound, Detail: nothingHere})
 		return
 	}
 	for _, m := range allow {

@@ -24,7 +24,7 @@ func (a *App) newAPI(notices bus.Bus, metrics *prometheus.Registry) (err error) 
 	a.api, err = api.New(api.Config{
 		Store: a.store, Recent: a.store, Bus: notices, Feeds: a.ingest.Health, Models: func() []api.Model { return describe(a.race()) }, Default: a.base[0].ID(), Horizons: a.cfg.Horizons, AllModels: func() []api.Model { return describe(a.walkable()) },
 		Backtests: a.desk, Versions: versions{a.registry, a}, Trainings: a.trainings,
-		Predictors: func() []api.Predictor { return *a.answering.Load() }, PredictURL: a.cfg.PredictAPIURL, Keys: keys, Public: a.cfg.InsecurePublic,
+		Predictors: func() []api.Predictor { return *a.answering.Load() }, PredictURL: a.cfg.PredictAPIURL, Keys: keys, Public: a.cfg.InsecurePublic, Profiling: a.cfg.Profiling,
 		Ready: a.ready, Now: a.deps.Now, Log: a.deps.Log, Metrics: metrics, Tracer: a.telemetry.Tracer(), Dist: dist, Version: Version(),
 	})
 	if err != nil {

@@ -51,7 +51,8 @@ type Config struct {
 	Grace time.Duration `default:"0s" help:"How long after its end a bar waits for late ticks before it is final. 0s: 50ms simulated or replayed, 1s from a venue."`
 
 	InsecurePublic bool   `help:"Serve on other addresses than loopback without API keys. Everyone who can reach the address can read and post."`
-	APIKeys        string `name:"api-keys" hidden:"" env:"FORETICK_API_KEYS" help:"Keys as name:role:secret, comma separated; role is read or write."`
+	Profiling      bool   `help:"Let programs of this machine take profiles at /debug/pprof/ without a key. Where there are keys, those of the role admin may, and no other."`
+	APIKeys        string `name:"api-keys" hidden:"" env:"FORETICK_API_KEYS" help:"Keys as name:role:secret, comma separated; role is read, write or admin."`
 	PredictModel   string `default:"ewma" help:"Model that answers POST /predict_next_price where the request names none: ewma, or an imported price model."`
 	PredictAPIURL  string `name:"predict-api-url" env:"PREDICT_API_URL" help:"Service that answers POST /predict instead of Foretick, by the same contract."`
 
@@ -88,7 +89,7 @@ func (c *Config) Finish(getenv func(string) string) error {
 		return fmt.Errorf("--addr %q: %w; write HOST:PORT, such as %s", c.Addr, err, defaultAddr)
 	}
 	if !loopback(host) && c.APIKeys == "" && !c.InsecurePublic {
-		return fmt.Errorf("--addr %s can be reached from other machines: set FORETICK_API_KEYS (name:role:secret, role read or write), or pass --insecure-public if everyone who can reach it may use it", c.Addr)
+		return fmt.Errorf("--addr %s can be reached from other machines: set FORETICK_API_KEYS (name:role:secret, role read, write or admin), or pass --insecure-public if everyone who can reach it may use it", c.Addr)
 	}
 	if err := c.resolve(); err != nil {
 		return err

@@ -175,7 +175,7 @@ func (r *Reader) assemble(ctx context.Context, cfg Config) (err error) {
 		AllModels: func() []api.Model {
 			return describe(append(catalog.Models[:len(catalog.Models):len(catalog.Models)], stored(reg, false)...))
 		},
-		Predictors: func() []api.Predictor { return answering }, PredictURL: cfg.PredictAPIURL, Keys: keys, Public: cfg.InsecurePublic,
+		Predictors: func() []api.Predictor { return answering }, PredictURL: cfg.PredictAPIURL, Keys: keys, Public: cfg.InsecurePublic, Profiling: cfg.Profiling,
 		Ready: r.ready, Now: r.deps.Now, Log: r.deps.Log, Metrics: metrics, Tracer: r.telemetry.Tracer(), Dist: dist, Version: Version(),
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ param contact string
 @minLength(16)
 param databasePassword string
 
-@description('Keys of the API as name:role:secret, comma separated; role is read or write.')
+@description('Keys of the API as name:role:secret, comma separated; role is read, write or admin.')
 @secure()
 param apiKeys string
 
