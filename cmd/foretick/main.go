@@ -63,20 +63,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status int) {
 	var c cli
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("foretick"),
-		kong.Description("Foretick watches a market live, forecasts the next prices, seals every forecast before its outcome is known, and tells the truth about it."),
-		kong.UsageOnError(), kong.Writers(stdout, stderr), kong.DefaultEnvars("FORETICK"),
-		kong.Vars(trainDefaults()), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Configuration(func(r io.Reader) (kong.Resolver, error) {
-			f, ok := r.(*os.File)
-			if !ok {
-				return nil, errors.New("the settings are not a file")
-			}
-			return loadYAML(f.Name())
-		}),
-		kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
-	)
+	parser, err := newParser(&c, stdout, stderr, func(code int) { exited = code; panic(exitPanic{}) })
 	if err != nil {
 		fmt.Fprintln(stderr, "foretick:", err)
 		return 1
@@ -108,6 +95,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		fmt.Fprintln(stderr, "foretick:", err)
 		return 1
 	}
+}
+
+// newParser returns what reads the command line into c. exit is called where kong would end the process.
+func newParser(c *cli, stdout, stderr io.Writer, exit func(code int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("foretick"),
+		kong.Description("Foretick watches a market live, forecasts the next prices, seals every forecast before its outcome is known, and tells the truth about it."),
+		kong.UsageOnError(), kong.Writers(stdout, stderr), kong.DefaultEnvars("FORETICK"),
+		kong.Vars(trainDefaults()), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Configuration(func(r io.Reader) (kong.Resolver, error) {
+			f, ok := r.(*os.File)
+			if !ok {
+				return nil, errors.New("the settings are not a file")
+			}
+			return loadYAML(f.Name())
+		}),
+		kong.Exit(exit),
+	)
 }
 
 // exitPanic unwinds when kong wants to exit (after --help).
