@@ -6,36 +6,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/foretick/foretick/internal/app"
-	"github.com/foretick/foretick/internal/store/storetest"
 )
 
-// TestBackupKilled kills backups of a database that a server writes to, with SIGKILL in the
-// middle: no file has the name of a backup, the server goes on, the next backup clears up
-// what was left, and a server goes on from what was restored.
+// TestBackupKilled ends backups of a database that a server writes to, in the middle: no file has the
+// name of a backup, the server goes on, the next backup clears up what SIGKILL left, one that is asked to stop
+// leaves nothing and says that it stopped, and a server goes on from what was restored.
 func TestBackupKilled(t *testing.T) {
-	dir, folder := filepath.Join(t.TempDir(), "data"), t.TempDir()
-	st, err := app.Place{Data: dir}.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rec := storetest.Series("LARGE")
-	if err := st.PutSeries(t.Context(), rec); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := st.CommitBars(t.Context(), storetest.Bars(rec.ID(), 0, 20_000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := st.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, "--data", dir, "--rollup", "none", "--models", "naive") // it forecasts all these bars meanwhile
+	at, _ := large(t, 20_000)
+	dir, folder := at.Data, t.TempDir()
+	p := start(t, "--data", dir, "--rollup", "none", "--models", "naive")
 	out := filepath.Join(folder, "b.db")
 	left := filepath.Join(folder, ".b.db.partial", app.DatabaseFile)
-	for round := range 3 {
+	for round, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGKILL} {
 		c := exec.Command(os.Args[0], "backup", "--data", dir, "--out", out)
 		c.Env = append(os.Environ(), asProgram+"=1")
 		var said bytes.Buffer
@@ -55,12 +42,19 @@ func TestBackupKilled(t *testing.T) {
 				size = fi.Size()
 			}
 		}
-		if err := c.Process.Kill(); err != nil {
+		if err := c.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
 		<-ended
 		if _, err := os.Stat(out); err == nil {
 			t.Fatal("there is a file although the backup was killed")
+		}
+		if signal == syscall.SIGTERM {
+			list, err := os.ReadDir(folder)
+			if c.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "stopped") || len(list) > 0 || err != nil {
+				t.Errorf("asked to stop it ends with status %d, leaves %v, %v, and says %q", c.ProcessState.ExitCode(), list, err, said.String())
+			}
+			continue
 		}
 		if _, err := os.Stat(left); err != nil {
 			t.Fatalf("it was not killed in the middle: %v", err)

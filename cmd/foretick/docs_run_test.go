@@ -26,6 +26,7 @@ var docRuns = []struct{ line, instead string }{
 	{"ledger verify", ""},
 	{"ledger verify --inputs", ""},
 	{"ledger inputs sim:AMZN@1s 4711", "ledger inputs sim:AMZN@1s 2"},
+	{"ledger inputs SERIES ENTRY", "ledger inputs sim:AMZN@1s 2"},
 	{"export --what all --format parquet --out archive/", ""},
 	{"export --what all --format parquet --out DIR/", "export --what all --format csv --out out/csv/"},
 	{"export --what all --format parquet --out out/parquet/", "export --what all --format jsonl --out out/jsonl/"},
@@ -75,6 +76,9 @@ var docReasons = map[string]string{
 // docTagged are commands of the docs that only programs built with a tag know.
 var docTagged = map[string]string{"--onnx-runtime": "onnx"}
 
+// docWords are placeholders of the docs where the program wants a number.
+var docWords = map[string]string{"ENTRY": "2"}
+
 // grammar is the command line as main reads it.
 func grammar(t *testing.T, c *cli) *kong.Kong {
 	t.Helper()
@@ -113,6 +117,9 @@ func TestDocsCommands(t *testing.T) {
 	here := func(args []string) []string {
 		args = slices.Clone(args)
 		for i, a := range args {
+			if word := docWords[a]; word != "" {
+				args[i] = word
+			}
 			if strings.HasPrefix(a, "/") {
 				args[i] = work + a
 			}

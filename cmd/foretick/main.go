@@ -91,6 +91,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		return 2
 	case errors.Is(err, errFailed):
 		return 1
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "foretick: stopped before it was done")
+		return 1
 	default:
 		fmt.Fprintln(stderr, "foretick:", err)
 		return 1
