@@ -53,6 +53,7 @@ var layers = []struct {
 	{"internal/disk", nil},
 	{"internal/guard", []string{"market", "ledger", "internal/disk", "internal/store"}},
 	{"internal/inputs", []string{"market", "ledger", "track", "internal/store"}},
+	{"internal/bundle", []string{"market", "ledger", "internal/store"}},
 	{"internal/upkeep", []string{"market", "internal/store"}},
 	{"internal/modelfile", nil},
 	{"internal/desk", []string{"market", "internal/store"}},

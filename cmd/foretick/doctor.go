@@ -20,7 +20,9 @@ import (
 type doctorCmd struct {
 	app.Place
 	app.Retention
-	Addr string `default:"127.0.0.1:8080" help:"Address that foretick serve would use."`
+	Addr   string `default:"127.0.0.1:8080" help:"Address that foretick serve would use."`
+	Bundle string `placeholder:"FILE.zip" help:"Also write what someone who helps needs to know, without secrets and prices: findings, settings, database, ledger, and what the server at --addr says of itself. FORETICK_API_KEY is its key, if it wants one."`
+	Key    string `env:"FORETICK_API_KEY" hidden:""`
 }
 
 // finding is one line of the doctor's report.
@@ -38,7 +40,13 @@ func bad(what, format string, a ...any) finding {
 	return finding{"BAD", what, fmt.Sprintf(format, a...)}
 }
 
+// String is the finding as it is printed.
+func (f finding) String() string { return fmt.Sprintf("%-4s  %-8s %s", f.mark, f.what, f.text) }
+
 func (c *doctorCmd) Run(t *terminal) error {
+	if err := c.checkBundle(); err != nil {
+		return err
+	}
 	findings := []finding{ok("program", "foretick %s, %s, %d cores", app.Version(), runtime.Version(), runtime.NumCPU())}
 	if web.Built() {
 		findings = append(findings, ok("page", "the dashboard is in this binary"))
@@ -51,7 +59,12 @@ func (c *doctorCmd) Run(t *terminal) error {
 	failed := false
 	for _, f := range findings {
 		failed = failed || f.mark == "BAD"
-		fmt.Fprintf(t.stdout, "%-4s  %-8s %s\n", f.mark, f.what, f.text)
+		fmt.Fprintln(t.stdout, f)
+	}
+	if c.Bundle != "" {
+		if err := c.bundle(t, findings); err != nil {
+			return err
+		}
 	}
 	if failed {
 		return errFailed

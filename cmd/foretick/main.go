@@ -45,6 +45,7 @@ type terminal struct {
 	ctx    context.Context
 	stdout io.Writer
 	stderr io.Writer
+	config string // the file of settings, if one was named
 }
 
 // errFailed ends the program with status 1 after the command has said why.
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		fmt.Fprintf(stderr, "foretick: %v\nRun foretick --help for what there is.\n", err)
 		return 2
 	}
-	err = k.Run(&terminal{ctx: ctx, stdout: stdout, stderr: stderr})
+	err = k.Run(&terminal{ctx: ctx, stdout: stdout, stderr: stderr, config: string(c.Config)})
 	var usage *usageError
 	switch {
 	case err == nil:
