@@ -59,6 +59,7 @@ type Exporter struct {
 	tracer  *Tracer
 	traces  *sdktrace.TracerProvider
 	metrics *sdkmetric.MeterProvider
+	outcome *outcome
 	stop    context.CancelFunc
 }
 
@@ -106,7 +107,7 @@ func Open(ctx context.Context, cfg Config) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	e := &Exporter{}
+	e := &Exporter{outcome: o}
 	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	queue := sdktrace.NewBatchSpanProcessor(spanExporter{spans, o, alive},
@@ -143,7 +144,10 @@ func (e *Exporter) Close(ctx context.Context) {
 	if e == nil {
 		return
 	}
-	defer e.stop()
+	defer func() {
+		e.stop()
+		e.outcome.settle()
+	}()
 	free := context.AfterFunc(ctx, e.stop) // or a request that hangs would outlive the limit
 	defer free()
 	var both sync.WaitGroup
@@ -154,6 +158,8 @@ func (e *Exporter) Close(ctx context.Context) {
 
 // outcome counts what became of what was sent, and tells of the first failure.
 type outcome struct {
+	sending sync.RWMutex // read-locked while something is sent
+
 	log    *slog.Logger
 	url    string
 	told   atomic.Bool
@@ -172,6 +178,12 @@ func newOutcome(cfg Config) (*outcome, error) {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
 	return &outcome{log: cfg.Log, url: cfg.URL, ended: spans.WithLabelValues("ended"), sent: spans.WithLabelValues("sent"), failed: spans.WithLabelValues("failed"), errors: failures}, nil
+}
+
+// settle waits until what was being sent has been given up and counted.
+func (o *outcome) settle() {
+	o.sending.Lock()
+	defer o.sending.Unlock()
 }
 
 // note counts a failure. Only the first is logged: the log is not for a collector's state.
@@ -206,6 +218,8 @@ type spanExporter struct {
 }
 
 func (e spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	e.o.sending.RLock()
+	defer e.o.sending.RUnlock()
 	ctx, cancel := until(ctx, e.alive)
 	defer cancel()
 	err := e.SpanExporter.ExportSpans(ctx, spans)
@@ -226,6 +240,8 @@ type metricExporter struct {
 }
 
 func (e metricExporter) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {
+	e.o.sending.RLock()
+	defer e.o.sending.RUnlock()
 	ctx, cancel := until(ctx, e.alive)
 	defer cancel()
 	e.o.note("metrics", e.Exporter.Export(ctx, m))
