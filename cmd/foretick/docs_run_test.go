@@ -20,6 +20,7 @@ var docRuns = []struct{ line, instead string }{
 	{"version", ""},
 	{"feeds list", ""},
 	{"doctor", ""},
+	{"doctor --bundle foretick.zip", ""},
 	{"db status", ""},
 	{"db migrate", ""},
 	{"db check", ""},
