@@ -127,7 +127,7 @@ func earlier(t *testing.T, at app.Place) {
 // takes the bars of that into candles: nothing is lost, and the next start goes on.
 func TestMigrationStops(t *testing.T) {
 	t.Parallel()
-	const bars = 100_000
+	const bars = 30_000
 	at, id := large(t, bars)
 	want := chart(t, at, id)
 	earlier(t, at)
