@@ -17,7 +17,7 @@ import (
 // name of a backup, the server goes on, the next backup clears up what SIGKILL left, one that is asked to stop
 // leaves nothing and says that it stopped, and a server goes on from what was restored.
 func TestBackupKilled(t *testing.T) {
-	at, _ := large(t, 20_000)
+	at, _ := large(t, 8000)
 	dir, folder := at.Data, t.TempDir()
 	p := start(t, "--data", dir, "--rollup", "none", "--models", "naive")
 	out := filepath.Join(folder, "b.db")
@@ -32,7 +32,7 @@ func TestBackupKilled(t *testing.T) {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- c.Wait() }()
-		for size, running := int64(0), true; running && size < int64(1+round)<<18; { // later each time
+		for size, running := int64(0), true; running && size < int64(1+round)<<17; { // later each time
 			select {
 			case err := <-ended:
 				t.Fatalf("it ended before it could be killed: %v %s", err, said.String())
