@@ -10,7 +10,9 @@ build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 
 # A test program with the race detector sleeps a second before it exits, by default: of 80 packages that is a minute.
 test: export GORACE ?= atexit_sleep_ms=20
-test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 9m ./... && $(MAKE) test-onnx test-rules test-deploy && cd web && npm test && npm run e2e
+# Properties are drawn 30 times; RAPID_CHECKS=1000 make test looks longer.
+test: export RAPID_CHECKS ?= 30
+test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 20m ./... && $(MAKE) test-onnx test-rules test-deploy && cd web && npm test && npm run e2e
 
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.
 test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags onnx ./internal/onnx/... ./internal/app ./cmd/... && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx ./internal/onnx && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx -run Brought ./internal/app

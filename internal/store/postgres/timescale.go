@@ -11,7 +11,8 @@ import (
 
 // In a database in which TimescaleDB (2.11 or newer) is installed when the schema is made, the
 // tables that grow without end are hypertables: TimescaleDB makes their chunks, and compresses
-// those that are old. The clock, which is small, is partitioned all the same. Everything else,
+// those that are old. The clock, which is small, and ticks, which are deleted within days, are partitioned
+// all the same. Everything else,
 // reading and writing too, is the same.
 
 // chunk is the size of a chunk by time in microseconds, 30 days; compressAfter the age at which
