@@ -1,4 +1,10 @@
-// Package testdata finds the real market data that tests read.
+// Package testdata finds the market data that tests read.
+//
+// The repository has series of its own under testdata/market, made by a seeded program, and a
+// network of its own under testdata/network: every test runs on them. Where there is a folder
+// of real market data too, tests run on that as well. FORETICK_SHARED names the folder,
+// ../shared is its default. Tests that need real data say so and are skipped where the default
+// folder is missing; they fail where FORETICK_SHARED names a folder without data.
 package testdata
 
 import (
@@ -7,21 +13,69 @@ import (
 	"testing"
 )
 
-// Shared returns the folder of shared data: FORETICK_SHARED, or shared beside the
-// repository. It fails the test when the folder is missing.
+// Market returns the path of a series of the repository's own, such as "daily/STOCK.csv".
+func Market(t testing.TB, name string) string {
+	t.Helper()
+	return own(t, "market", name)
+}
+
+// Network returns the path of a file of the repository's own recurrent network, such as
+// "lstm_model.pth".
+func Network(t testing.TB, name string) string {
+	t.Helper()
+	return own(t, "network", name)
+}
+
+func own(t testing.TB, folder, name string) string {
+	t.Helper()
+	path := filepath.Join(root(t), "testdata", folder, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Wide reports whether there is a folder of real data. It fails the test where FORETICK_SHARED
+// names one that has none.
+func Wide(t testing.TB) bool {
+	t.Helper()
+	_, err := shared(t)
+	return err == nil
+}
+
+// Shared returns the folder of real data, which holds data/, golden/ and skill/. It skips the
+// test where there is none, and fails it where FORETICK_SHARED names one that has none.
 func Shared(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("FORETICK_SHARED")
-	if dir == "" {
-		dir = filepath.Join(root(t), "..", "shared")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
-		t.Fatalf("real market data is missing: set FORETICK_SHARED to the folder that holds data/ (%v)", err)
+	dir, err := shared(t)
+	if err != nil {
+		t.Skipf("needs real market data: set FORETICK_SHARED to the folder that holds data/ (%v)", err)
 	}
 	return dir
 }
 
+// Real returns the path of a file of real market data, such as "daily/KO.csv". It skips and
+// fails as [Shared] does.
+func Real(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(Shared(t), "data", filepath.FromSlash(name))
+}
+
+func shared(t testing.TB) (string, error) {
+	t.Helper()
+	dir, named := os.LookupEnv("FORETICK_SHARED")
+	if !named || dir == "" {
+		dir, named = filepath.Join(root(t), "..", "shared"), false
+	}
+	_, err := os.Stat(filepath.Join(dir, "data"))
+	if err != nil && named {
+		t.Fatalf("FORETICK_SHARED names a folder without real market data: %v", err)
+	}
+	return dir, err
+}
+
 func root(t testing.TB) string {
+	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
