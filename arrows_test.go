@@ -68,6 +68,7 @@ var layers = []struct {
 	{"internal/app", []string{"market", "forecast/...", "score", "ledger", "track", "internal/...", "web"}},
 	{"cmd/foretick", []string{"market", "forecast", "forecast/rangevol", "forecast/neural", "score", "ledger", "track", "internal/...", "web"}},
 	{"internal/testdata", nil},
+	{"internal/marketgen", []string{"market"}},
 	{"deploy/internal/...", nil},
 	{"deploy/...", []string{"deploy/internal/..."}},
 	{"bench/venue", []string{"market", "internal/feed/venue/venuetest", "internal/feed/kraken/krakentest"}},
