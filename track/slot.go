@@ -100,7 +100,8 @@ func (s *slot) predict(w forecast.Window, h int) (p forecast.Prediction, shares 
 	return p, shares, nil
 }
 
-// version names a fitted model after what decides its answers.
+// version names a fitted model after what decides its answers: 8 bytes of a digest, so
+// that two fits of a series that goes on for years do not come to one name.
 func version(model string, fitted any) (string, error) {
 	e, ok := fitted.(forecast.Encoder)
 	if !ok {
@@ -111,5 +112,5 @@ func version(model string, fitted any) (string, error) {
 		return "", fmt.Errorf("track: version of %s: %w", model, err)
 	}
 	sum := sha256.Sum256(b)
-	return model + "@" + hex.EncodeToString(sum[:4]), nil
+	return model + "@" + hex.EncodeToString(sum[:8]), nil
 }

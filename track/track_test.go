@@ -483,6 +483,9 @@ func TestRefitsOnSchedule(t *testing.T) {
 		for _, f := range e.Issue.Forecasts {
 			if f.Model == "memory" && f.Horizon == 1 && f.Version != version {
 				version = f.Version
+				if name, digest, _ := strings.Cut(version, "@"); name != "memory" || len(digest) != 16 {
+					t.Errorf("version %q is not named after the model and 8 bytes of a digest", version)
+				}
 				changes = append(changes, int((e.Issue.Cutoff-t0)/minute)-1)
 			}
 		}

@@ -457,7 +457,7 @@ func TestTamperedDatabase(t *testing.T) {
 	if at < 0 {
 		t.Fatal("no sealed forecast in the database file")
 	}
-	for _, off := range []int{0, 14, 40, 100} { // name, target, point, a quantile
+	for _, off := range []int{0, 24, 42, 100} { // name, target, point, a quantile
 		b := bytes.Clone(whole)
 		b[at+off] ^= 1
 		if err := os.WriteFile(path, b, 0o600); err != nil {
