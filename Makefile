@@ -2,17 +2,35 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-onnx test-deploy test-k8s test-rules report scan lint fmt bench web image image-smoke release clean
+.PHONY: run build test test-long test-web test-onnx test-deploy test-k8s test-rules report scan lint fmt bench web image image-smoke release clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
 build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 
-# A test program with the race detector sleeps a second before it exits, by default: of 80 packages that is a minute.
-test: export GORACE ?= atexit_sleep_ms=20
-# Properties are drawn 30 times; RAPID_CHECKS=1000 make test looks longer.
-test: export RAPID_CHECKS ?= 30
-test: build ; tools/need cc chromium postgres && $(GO) test -race -timeout 20m ./... && $(MAKE) test-onnx test-rules test-deploy && cd web && npm test && npm run e2e
+# A test program with the race detector sleeps a second before it exits, by default: of 30 packages that is half a minute.
+test test-long report: export GORACE ?= atexit_sleep_ms=20
+
+# Everything without the race detector, which takes 5 to 9 times the processor time; then with it the packages that
+# start goroutines, with less of what takes long. Properties are drawn 100 times.
+test: build
+	tools/need cc chromium postgres
+	$(GO) test -timeout 10m ./...
+	$(GO) test -race -timeout 10m $$(tools/raced)
+	$(MAKE) test-onnx test-rules test-deploy test-web
+
+# The same, nothing left out: everything with the race detector, properties drawn 1,000 times, 200 kills on each store, an hour
+# of fuzzing. Takes an evening.
+test-long: export FORETICK_TEST_LONG = 1
+test-long: export RAPID_CHECKS ?= 1000
+test-long: build
+	tools/need cc chromium postgres
+	$(GO) test -race -timeout 6h ./...
+	tools/fuzz $(or $(FUZZ),3600)
+	$(MAKE) test-onnx test-rules test-deploy test-web
+
+# The page's own tests, and the whole program in a browser.
+test-web: build ; tools/need chromium && cd web && npm test && npm run e2e
 
 # What the build tag onnx adds, against a real ONNX Runtime that is fetched once.
 test-onnx: ; tools/need go cc && ort=$$(tools/onnxruntime) && $(GO) vet -tags onnx ./internal/onnx/... ./internal/app ./cmd/... && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx ./internal/onnx && FORETICK_ONNX_RUNTIME=$$ort $(GO) test -race -tags onnx -run Brought ./internal/app
@@ -33,7 +51,8 @@ test-rules: ; tool=$$(tools/promtool) && $$tool check rules deploy/prometheus/ru
 # What pipelines publish: results as JUnit, coverage as Cobertura, under bin/report.
 report: build
 	tools/need cc chromium postgres && mkdir -p bin/report/coverage
-	$(GO) run gotest.tools/gotestsum@v1.13.0 --format testname --junitfile bin/report/go.xml -- -race -timeout 9m -coverprofile bin/report/cover.out ./...
+	$(GO) run gotest.tools/gotestsum@v1.13.0 --format testname --junitfile bin/report/go.xml -- -timeout 10m -coverprofile bin/report/cover.out ./...
+	$(GO) run gotest.tools/gotestsum@v1.13.0 --format testname --junitfile bin/report/race.xml -- -race -timeout 10m $$(tools/raced)
 	$(GO) run github.com/boumenot/gocover-cobertura@v1.4.0 < bin/report/cover.out > bin/report/coverage/cobertura.xml
 	$(MAKE) test-onnx test-deploy test-rules
 	cd web && npm test -- --reporter=default --reporter=junit --outputFile.junit=../bin/report/web.xml && npm run e2e

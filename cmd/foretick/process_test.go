@@ -24,6 +24,7 @@ import (
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/postgres/pgtest"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -135,10 +136,16 @@ func (p *process) watch(ctx context.Context, lastID string, f func(event) bool) 
 const series = "sim:AMZN@1s"
 
 // kills is how often TestKillNine kills the program on each store; FORETICK_TEST_KILLS sets another
-// number, 200 for a long test.
+// number.
 func kills(t *testing.T) int {
 	v := os.Getenv("FORETICK_TEST_KILLS")
-	if v == "" {
+	switch {
+	case v != "":
+	case testdata.Long:
+		return 200
+	case testdata.Race:
+		return 3
+	default:
 		return 20
 	}
 	n, err := strconv.Atoi(v)

@@ -13,6 +13,14 @@ import (
 	"testing"
 )
 
+// Long is true for make test-long (FORETICK_TEST_LONG is set): nothing is left out or done less.
+var Long = os.Getenv("FORETICK_TEST_LONG") != ""
+
+// Race is true in programs that the race detector watches, unless [Long] is. The detector takes
+// 5 to 9 times the processor time, so tests of damage and walks over whole laws, which the same
+// suite runs without it, do less of the same there, or leave it out.
+var Race = raceDetector && !Long
+
 // Market returns the path of a series of the repository's own, such as "daily/STOCK.csv".
 func Market(t testing.TB, name string) string {
 	t.Helper()
