@@ -70,8 +70,7 @@ var files = sync.OnceValue(func() []file {
 	return append(all, readme(all))
 })
 
-// packed returns the bytes that are written. What is in raw/ is broken on purpose and is
-// never packed.
+// packed returns the bytes that are written. What is in raw/ stands there as it is.
 func (f *file) packed() ([]byte, error) {
 	if !f.compressed() {
 		return f.text, nil

@@ -22,11 +22,6 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func data(t testing.TB, name string) string {
-	t.Helper()
-	return filepath.Join(testdata.Shared(t), "data", filepath.FromSlash(name))
-}
-
 func newYork(t testing.TB) *time.Location {
 	t.Helper()
 	z, err := time.LoadLocation("America/New_York")
@@ -36,7 +31,8 @@ func newYork(t testing.TB) *time.Location {
 	return z
 }
 
-// dataLines counts the lines after the first that are not blank.
+// dataLines counts the lines after the first that are not blank. Of a damaged file it
+// cannot tell, and returns -1.
 func dataLines(t testing.TB, path string) int {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -49,7 +45,7 @@ func dataLines(t testing.TB, path string) int {
 			t.Fatal(err)
 		}
 		if b, err = io.ReadAll(z); err != nil {
-			t.Fatal(err)
+			return -1
 		}
 	}
 	n := -1
@@ -61,46 +57,15 @@ func dataLines(t testing.TB, path string) int {
 	return n
 }
 
-// notPrices are the files that hold something else, with words of the error.
-var notPrices = map[string]string{
-	"README.md":                            "columns found in the first line: # dev market data",
-	"SANITY.txt":                           "bars need time,open,high,low,close",
-	"MANIFEST.csv":                         "columns found in the first line: file, instrument, kind, interval",
-	"quotes/EURUSD_quotes_20140508.csv.gz": "these are quotes (columns found: time, bid, ask), not prices at which was traded; bars need time,open,high,low,close[,volume], closes need time,close, ticks need time,price,size",
-	"raw/AAPL_lean_daily.zip":              "is a zip archive; unpack it",
-}
-
-// rawFiles pins what is refused of the files kept exactly as they were found.
-var rawFiles = map[string]struct {
-	rows, refused int
-	some          []feed.Reject // Source and Instrument are left out
-}{
-	"raw/AMZN_1min_corrupt_volume.csv": {rows: 1944, refused: 1944, some: []feed.Reject{
-		{Line: 2, Raw: "2019-02-15 16:00:00,1607.53,1609.0699,1606.91,1609.0699,87964",
-			Reason: `time "2019-02-15 16:00:00" names no zone; say which one the file means with --timezone, e.g. --timezone America/New_York`},
-	}},
-	"raw/AMZN_yahoo_split_artifact.csv": {rows: 6234, refused: 46, some: []feed.Reject{
-		{Line: 5556, Raw: "2022-01-27,null,null,null,null,null,null", Reason: `open "null" is not a number`},
-		{Line: 5559, Raw: "2022-01-31,2895.000000,2995.280029,2886.010010,2991.469971,2991.469971,3915372", Reason: "has the same time as line 5558, which is kept"},
-	}},
-	"raw/NFLX_yahoo_json_error_body.csv": {rows: 6047, refused: 530, some: []feed.Reject{
-		{Line: 4959, Raw: `    "finance": {`, Reason: "a quote is opened and not closed on this line, or text follows a closing quote"},
-		{Line: 4963, Raw: "        }", Reason: "has 1 columns instead of 7"},
-		{Line: 4981, Raw: "2022-02-03,421.440002,429.260010,404.350006,405.600006,405.600006,9318383", Reason: "has the same time as line 4980, which is kept"},
-	}},
-	"raw/BTC-USD_corrupt_volume.csv": {rows: 1583, refused: 0},
-	"raw/CRCL_1h_mixed_utc_offsets.csv": {rows: 2124, refused: 292, some: []feed.Reject{
-		{Line: 7, Raw: "2025-06-06 14:00:00+00:00,99.12,102.8,96.1,101.64,7228462.0,99.503,29375.0", Reason: "begins before the bar of line 6 ends (bars of 1h)"},
-	}},
-	"raw/WTI_negative_price.csv": {rows: 10226, refused: 1, some: []feed.Reject{
-		{Line: 8645, Raw: "2020-04-20,-36.98", Reason: "price -36.98 is not positive"},
-	}},
-}
-
-// Every file of real data: nothing is lost, what is good is kept, and what is kept is
-// in order.
+// Every file: nothing is lost, what is good is kept, and what is kept is in order.
 func TestEveryFile(t *testing.T) {
-	root, seen := data(t, "."), map[string]bool{}
+	everyFile(t, filepath.Dir(testdata.Market(t, "README.md")), ownFiles)
+	t.Run("Real", func(t *testing.T) { everyFile(t, testdata.Real(t, "."), realFiles) })
+}
+
+func everyFile(t *testing.T, root string, known map[string]pinned) {
+	t.Helper()
+	seen := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -110,57 +75,57 @@ func TestEveryFile(t *testing.T) {
 			return err
 		}
 		name := filepath.ToSlash(rel)
+		want, isKnown := known[name]
 		seen[name] = true
-		t.Run(name, func(t *testing.T) {
-			f, err := csv.Read(t.Context(), path, csv.Options{})
-			if words, ok := notPrices[name]; ok {
-				if !errors.Is(err, csv.ErrFormat) || !strings.Contains(err.Error(), words) || f != nil {
-					t.Errorf("error %v, want ErrFormat with %q", err, words)
-				}
-				return
-			}
-			pinned, raw := rawFiles[name]
-			if (err != nil) != (raw && pinned.refused == pinned.rows) {
-				t.Fatal(err)
-			}
-			checkFile(t, f)
-			if want := dataLines(t, path); f.Rows != want {
-				t.Errorf("%d rows, the file has %d lines of data", f.Rows, want)
-			}
-			switch {
-			case raw && (f.Rows != pinned.rows || f.Refused != pinned.refused):
-				t.Errorf("%d rows, %d refused; want %d and %d", f.Rows, f.Refused, pinned.rows, pinned.refused)
-			case strings.HasPrefix(name, "raw/") && !raw:
-				t.Error("this raw file is not pinned")
-			case !raw && f.Refused != 0:
-				t.Errorf("%d rows were refused, the first: %+v", f.Refused, f.Rejects[0])
-			}
-			for _, want := range pinned.some {
-				want.Source, want.Instrument = filepath.Base(path), f.Series.Instrument.Key()
-				var got feed.Reject
-				for _, r := range f.Rejects {
-					if r.Line == want.Line {
-						got = r
-					}
-				}
-				if d := cmp.Diff(want, got); d != "" {
-					t.Errorf("line %d (-want +got):\n%s", want.Line, d)
-				}
-			}
-		})
+		if !isKnown && strings.HasPrefix(name, "raw/") {
+			t.Errorf("%s is not pinned", name)
+		}
+		t.Run(name, func(t *testing.T) { oneFile(t, path, want, isKnown) })
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range notPrices {
+	for name := range known {
 		if !seen[name] {
 			t.Errorf("%s is gone", name)
 		}
 	}
-	for name := range rawFiles {
-		if !seen[name] {
-			t.Errorf("%s is gone", name)
+}
+
+func oneFile(t *testing.T, path string, want pinned, known bool) {
+	t.Helper()
+	f, err := csv.Read(t.Context(), path, csv.Options{})
+	if want.words != "" {
+		if !errors.Is(err, csv.ErrFormat) || !strings.Contains(err.Error(), want.words) || f != nil {
+			t.Errorf("error %v, want ErrFormat with %q", err, want.words)
+		}
+		return
+	}
+	none := known && want.refused == want.rows
+	if errors.Is(err, csv.ErrNoRows) != none || err != nil && !none {
+		t.Fatal(err)
+	}
+	checkFile(t, f)
+	if n := dataLines(t, path); n >= 0 && f.Rows != n {
+		t.Errorf("%d rows, the file has %d lines of data", f.Rows, n)
+	}
+	switch {
+	case known && (f.Rows != want.rows || f.Refused != want.refused):
+		t.Errorf("%d rows, %d refused; want %d and %d", f.Rows, f.Refused, want.rows, want.refused)
+	case !known && f.Refused != 0:
+		t.Errorf("%d rows were refused, the first: %+v", f.Refused, f.Rejects[0])
+	}
+	for _, want := range want.some {
+		want.Source, want.Instrument = filepath.Base(path), f.Series.Instrument.Key()
+		var got feed.Reject
+		for _, r := range f.Rejects {
+			if r.Line == want.Line {
+				got = r
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("line %d (-want +got):\n%s", want.Line, d)
 		}
 	}
 }
@@ -211,34 +176,43 @@ func checkFile(t testing.TB, f *csv.File) {
 }
 
 // With its zone the file that is newest first and names none reads whole, and gives
-// the same bars as the one that was prepared from the same source.
+// the same bars as the one that it was made from, but for the volume that is corrupt.
 func TestZone(t *testing.T) {
-	f, err := csv.Read(t.Context(), data(t, "raw/AMZN_1min_corrupt_volume.csv"), csv.Options{Zone: newYork(t)})
+	zoneGiven(t, testdata.Market(t, "raw/STOCK_1m_newest_first.csv"), testdata.Market(t, "intraday/STOCK_1m.csv"), "STOCK", 520, 1)
+	t.Run("Real", func(t *testing.T) {
+		// The prepared file lacks the row of the corrupt volume.
+		zoneGiven(t, testdata.Real(t, "raw/AMZN_1min_corrupt_volume.csv"), testdata.Real(t, "intraday/AMZN_1min_201902.csv"), "AMZN", 1944, 1)
+	})
+}
+
+func zoneGiven(t *testing.T, bad, good, symbol string, bars, corrupt int) {
+	t.Helper()
+	f, err := csv.Read(t.Context(), bad, csv.Options{Zone: newYork(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Refused != 0 || len(f.Bars) != 1944 || f.Series.ID() != "file:AMZN@1m" {
+	if f.Refused != 0 || len(f.Bars) != bars || string(f.Series.ID()) != "file:"+symbol+"@1m" {
 		t.Errorf("%d bars of %s, %d refused", len(f.Bars), f.Series.ID(), f.Refused)
 	}
-	clean, err := csv.Read(t.Context(), data(t, "intraday/AMZN_1min_201902.csv"), csv.Options{})
+	clean, err := csv.Read(t.Context(), good, csv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	byStart := map[market.Time]market.Bar{}
-	for _, b := range f.Bars {
+	for _, b := range clean.Bars {
 		byStart[b.Start] = b
 	}
 	differ := 0
-	for _, b := range clean.Bars {
+	for _, b := range f.Bars {
 		if byStart[b.Start] != b {
 			differ++
 		}
 	}
-	if differ > 1 { // the corrupt volume
-		t.Errorf("%d of %d bars are not those of the prepared file", differ, len(clean.Bars))
+	if differ != corrupt {
+		t.Errorf("%d of %d bars are not those of the good file, want %d", differ, len(f.Bars), corrupt)
 	}
 	notes := strings.Join(f.Notes, "\n")
-	for _, want := range []string{"Rows were not in the order of time", "read as America/New_York", "symbol AMZN is taken from the file's name", "interval 1m is the most frequent"} {
+	for _, want := range []string{"Rows were not in the order of time", "read as America/New_York", "symbol " + symbol + " is taken from the file's name", "interval 1m is the most frequent"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("notes do not say %q:\n%s", want, notes)
 		}
@@ -246,7 +220,14 @@ func TestZone(t *testing.T) {
 }
 
 func TestNegativePricesWhereTheyAreAllowed(t *testing.T) {
-	f, err := csv.Read(t.Context(), data(t, "raw/WTI_negative_price.csv"), csv.Options{Instrument: market.Instrument{AllowNonPositive: true}})
+	negative(t, testdata.Market(t, "raw/OIL_negative_price.csv"), -21.4)
+	negative(t, testdata.Market(t, "close_only/OIL.csv"), -21.4)
+	t.Run("Real", func(t *testing.T) { negative(t, testdata.Real(t, "raw/WTI_negative_price.csv"), -36.98) })
+}
+
+func negative(t *testing.T, path string, lowest float64) {
+	t.Helper()
+	f, err := csv.Read(t.Context(), path, csv.Options{Instrument: market.Instrument{AllowNonPositive: true}})
 	if err != nil || f.Refused != 0 {
 		t.Fatalf("%v, %d refused", err, f.Refused)
 	}
@@ -254,13 +235,52 @@ func TestNegativePricesWhereTheyAreAllowed(t *testing.T) {
 	for _, b := range f.Bars {
 		low = min(low, b.Low)
 	}
-	if low != -36.98 {
+	if low != lowest {
 		t.Errorf("the lowest price is %v", low)
 	}
 }
 
+// A volume that is corrupt is no reason to lose the bar's prices.
+func TestCorruptVolumeIsKept(t *testing.T) {
+	f, err := csv.Read(t.Context(), testdata.Market(t, "raw/COIN_yahoo_corrupt_volume.csv"), csv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, before := f.Bars[len(f.Bars)-1], f.Bars[len(f.Bars)-2]
+	if last.Volume < 1e5*before.Volume {
+		t.Errorf("the last volume is %v, the one before %v", last.Volume, before.Volume)
+	}
+}
+
+// Bars that were in disorder, or came with a byte order mark and line ends of Windows, are
+// those of the good file.
+func TestSameBarsInAnotherShape(t *testing.T) {
+	clean, err := csv.Read(t.Context(), testdata.Market(t, "daily/STOCK.csv"), csv.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name     string
+		from, to int // of the good bars
+	}{
+		{"raw/STOCK_disorder.csv", 500, 560},
+		{"raw/STOCK_twice.csv", 400, 460},
+		{"raw/STOCK_bom_crlf.csv", 600, 640},
+		{"raw/STOCK_checksum.csv.gz", 600, 640},
+		{"raw/STOCK_yahoo_json_error.csv", 1000, 1240},
+	} {
+		f, err := csv.Read(t.Context(), testdata.Market(t, tt.name), csv.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(clean.Bars[tt.from:tt.to], f.Bars); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
 func TestProgress(t *testing.T) {
-	path := data(t, "ticks/SPY_trades_20131007.csv.gz")
+	path := testdata.Market(t, "intraday/COIN_1s.csv")
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +296,7 @@ func TestProgress(t *testing.T) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if last != info.Size() || size != info.Size() || calls < 5 {
+	if last != info.Size() || size != info.Size() || calls < 4 {
 		t.Errorf("%d calls, the last of %d of %d bytes; the file has %d", calls, last, size, info.Size())
 	}
 }
@@ -284,7 +304,7 @@ func TestProgress(t *testing.T) {
 func TestReadErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := csv.Read(ctx, data(t, "daily/KO.csv"), csv.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := csv.Read(ctx, testdata.Market(t, "daily/STOCK.csv"), csv.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if _, err := csv.Read(t.Context(), filepath.Join(t.TempDir(), "none.csv"), csv.Options{}); !errors.Is(err, fs.ErrNotExist) {
@@ -293,21 +313,25 @@ func TestReadErrors(t *testing.T) {
 	if _, err := csv.Read(t.Context(), t.TempDir(), csv.Options{}); err == nil || !strings.Contains(err.Error(), "is a folder") {
 		t.Errorf("folder: %v", err)
 	}
-	if _, err := csv.Read(t.Context(), data(t, "daily/KO.csv"), csv.Options{MaxRows: 100}); !errors.Is(err, csv.ErrTooLarge) {
+	if _, err := csv.Read(t.Context(), testdata.Market(t, "daily/STOCK.csv"), csv.Options{MaxRows: 100}); !errors.Is(err, csv.ErrTooLarge) {
 		t.Errorf("too many rows: %v", err)
 	}
-	if _, err := csv.Read(t.Context(), data(t, "daily/KO.csv"), csv.Options{Instrument: market.Instrument{Symbol: "a b"}}); err == nil {
+	if _, err := csv.Read(t.Context(), testdata.Market(t, "daily/STOCK.csv"), csv.Options{Instrument: market.Instrument{Symbol: "a b"}}); err == nil {
 		t.Error("a symbol with a space was taken")
 	}
 }
 
 func BenchmarkRead(b *testing.B) {
-	for _, name := range []string{"intraday/AMZN_1min_201902.csv", "ticks/IBM_trades_20131007_08.csv.gz", "ticks/SPY_trades_20131007.csv.gz"} {
-		b.Run(filepath.Base(name), func(b *testing.B) {
+	paths := []string{testdata.Market(b, "intraday/STOCK_1m.csv"), testdata.Market(b, "ticks/STOCK.csv.gz")}
+	if testdata.Wide(b) {
+		paths = append(paths, testdata.Real(b, "ticks/SPY_trades_20131007.csv.gz")) // a quarter of a million
+	}
+	for _, path := range paths {
+		b.Run(filepath.Base(path), func(b *testing.B) {
 			b.ReportAllocs()
 			rows := 0
 			for b.Loop() {
-				f, err := csv.Read(b.Context(), data(b, name), csv.Options{})
+				f, err := csv.Read(b.Context(), path, csv.Options{})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -4,28 +4,32 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/foretick/foretick/internal/feed/csv"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/market"
 )
 
 // FuzzRead checks what must hold of any input: no panic, nothing lost, only valid
 // rows in order, and bars that survive being written and read.
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{
-		"raw/NFLX_yahoo_json_error_body.csv", "raw/CRCL_1h_mixed_utc_offsets.csv", "raw/WTI_negative_price.csv",
-		"raw/AAPL_lean_daily.zip", "ticks/XRPETH_trades_2019.csv.gz", "daily/KO.csv",
-	} {
-		b, err := os.ReadFile(data(f, name))
+	seeds, err := filepath.Glob(filepath.Join(filepath.Dir(testdata.Market(f, "README.md")), "raw", "*"))
+	if err != nil || len(seeds) == 0 {
+		f.Fatal(seeds, err)
+	}
+	seeds = append(seeds, testdata.Market(f, "ticks/COIN.csv"), testdata.Market(f, "daily/STOCK.csv"), testdata.Market(f, "close_only/DUST.csv"))
+	for _, path := range seeds {
+		b, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b[:min(len(b), 2000)], false)
 	}
-	b, err := os.ReadFile(data(f, "raw/NFLX_yahoo_json_error_body.csv"))
+	b, err := os.ReadFile(testdata.Market(f, "raw/STOCK_yahoo_json_error.csv"))
 	if err != nil {
 		f.Fatal(err)
 	}
