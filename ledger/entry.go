@@ -41,8 +41,8 @@ const (
 	Issue
 	// Outcome records the close of a target bar, or a later revision of it.
 	Outcome
-	// Void records targets that never came to be, so their forecasts cannot be
-	// judged.
+	// Void records targets that never came to be, or lie beyond a split, so that their
+	// forecasts cannot be judged.
 	Void
 	// Gap records a stretch without data in which forecasts were missed.
 	Gap
@@ -146,10 +146,13 @@ type OutcomeBody struct {
 	Close    float64
 }
 
-// VoidBody lists targets without a bar.
+// VoidBody lists targets whose forecasts cannot be judged.
 type VoidBody struct {
 	Targets []market.Time // starts of the targets
-	Reason  string        // "absent": nobody traded; "gap": no data
+	// Reason is "absent" where nobody traded and "gap" where data was lost; there is no bar
+	// then. It names the split where the bar is in another unit than the cutoff:
+	// "split 4:1", or "looks like an unannounced split 4:1".
+	Reason string
 }
 
 // GapBody is a stretch without data, while Foretick or its feed was down.

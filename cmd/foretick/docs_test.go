@@ -340,7 +340,7 @@ func anchorsOf(d doc) map[string]bool {
 func inRepository(word string) (pattern string, ok bool) {
 	word = strings.TrimRight(strings.TrimPrefix(word, "./"), ".,:]}")
 	top, rest, below := strings.Cut(word, "/")
-	if !below || !slices.Contains([]string{"cmd", "deploy", "docs", "forecast", "internal", "market", "track", "web", "tools"}, top) {
+	if !below || !slices.Contains([]string{"cmd", "deploy", "docs", "forecast", "internal", "ledger", "market", "score", "tools", "track", "web"}, top) {
 		return "", false
 	}
 	for _, built := range []string{"web/dist", "web/node_modules", "deploy/compose/secrets"} {
