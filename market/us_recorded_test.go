@@ -1,8 +1,6 @@
 package market_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -61,9 +59,47 @@ var fileErrors = []struct {
 // notUS are the daily files of other markets.
 var notUS = []string{"BTCUSD", "EURGBP", "EURUSD", "USDCHF", "USDJPY", "XAUUSD"}
 
+// The bars of the repository's own files of American shares are those of the calendar, none
+// missing but those that the README of the files names: what the calendar said when the files
+// were made, it says today. In them are half days, both changes of clocks, a halt.
+func TestUSEquitiesAgainstOwnFiles(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		interval market.Interval
+		bars     int
+		missing  int
+	}{
+		{"daily/STOCK.csv", market.Day, 2880, 0},
+		{"daily/INDEX.csv", market.Day, 2700, 0},
+		{"daily/SPLIT.csv", market.Day, 1600, 0},
+		{"close_only/OIL.csv", market.Day, 2640, 0},
+		{"intraday/STOCK_1h.csv", market.Hour, 2592, 0},
+		{"intraday/STOCK_1m.csv", market.Minute, 2275, 65},
+	} {
+		lines, _ := rows(t, testdata.Market(t, tt.name))
+		bars, missing := 0, 0
+		var next market.Time
+		for lines.Scan() {
+			at, _, _ := strings.Cut(lines.Text(), ",")
+			start := ts(at)
+			for ; bars > 0 && next < start; next = tt.interval.Next(next, market.USEquities) {
+				missing++
+			}
+			if bars > 0 && next != start {
+				t.Fatalf("%s has a bar at %s, where the calendar has none", tt.name, start)
+			}
+			bars++
+			next = tt.interval.Next(start, market.USEquities)
+		}
+		if bars != tt.bars || missing != tt.missing {
+			t.Errorf("%s: %d bars, %d missing; want %d and %d", tt.name, bars, missing, tt.bars, tt.missing)
+		}
+	}
+}
+
 // Every day of the American stock, ETF and index files is a session, and no session
 // between a file's first and last day is missing, but for the errors listed above.
-func TestUSEquitiesAgainstDailyFiles(t *testing.T) {
+func TestUSEquitiesAgainstRealDailyFiles(t *testing.T) {
 	type key struct{ file, day string }
 	known := map[key]bool{} // to whether it is an extra row
 	for _, e := range fileErrors {
@@ -73,7 +109,7 @@ func TestUSEquitiesAgainstDailyFiles(t *testing.T) {
 			}
 		}
 	}
-	paths, err := filepath.Glob(filepath.Join(testdata.Shared(t), "data", "daily", "*.csv"))
+	paths, err := filepath.Glob(filepath.Join(testdata.Real(t, "daily"), "*.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +198,7 @@ func sessionDates(t testing.TB, first, last string) []string {
 // Hourly volume shows when the exchange closed: on the half days of 1998 to 2017,
 // at most 2% of IBM's volume came from 14:00 on (late reports); on every other day
 // it was 15% or more.
-func TestHalfDaysShowInVolume(t *testing.T) {
+func TestHalfDaysShowInRealVolume(t *testing.T) {
 	ny := newYork(t)
 	total, late := map[string]float64{}, map[string]float64{}
 	for _, b := range bars(t, "IBM_1h.csv.gz") {
@@ -198,7 +234,7 @@ func TestHalfDaysShowInVolume(t *testing.T) {
 // Walking the hours of 1998 to 2017 gives exactly the recorded hours of IBM, but
 // for two kinds of days: after a half day's close the file has late reports, and on
 // 11 September 2002 trade began late.
-func TestUSEquitiesHoursAgainstRecordedHours(t *testing.T) {
+func TestUSEquitiesHoursAgainstRealHours(t *testing.T) {
 	ny := newYork(t)
 	recorded := map[market.Time]bool{}
 	all := bars(t, "IBM_1h.csv.gz")
@@ -233,7 +269,7 @@ func TestUSEquitiesHoursAgainstRecordedHours(t *testing.T) {
 // week from its first three minutes to its last three, and with no hole longer than
 // two minutes. (USDJPY_1h and XAUUSD_1h are stamped by their broker's clock, two or
 // three hours off, and cannot be held against a calendar.)
-func TestFXWeekAgainstRecordedMinutes(t *testing.T) {
+func TestFXWeekAgainstRealMinutes(t *testing.T) {
 	all := bars(t, "USDJPY_1min_201302.csv.gz")
 	weeks := 1
 	for n, b := range all {
@@ -271,17 +307,7 @@ type bar struct {
 
 func bars(t testing.TB, name string) []bar {
 	t.Helper()
-	f, err := os.Open(filepath.Join(testdata.Shared(t), "data", "intraday", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
-	lines.Scan() // header
+	lines, _ := rows(t, testdata.Real(t, "intraday/"+name))
 	var out []bar
 	for lines.Scan() {
 		cell := strings.Split(lines.Text(), ",")

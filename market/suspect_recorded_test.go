@@ -1,10 +1,6 @@
 package market_test
 
 import (
-	"bufio"
-	"compress/gzip"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,25 +13,11 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// fileBars reads the bars of a CSV file of the shared data whose columns are time (or
-// Date), open, high, low, close, volume; or time and close. Rows without numbers are left
-// out.
+// fileBars reads the bars of a CSV file whose columns are time (or Date), open, high, low,
+// close, volume; or time and close. Rows without numbers are left out.
 func fileBars(t *testing.T, name string) []market.Bar {
 	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(name, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lines := bufio.NewScanner(r)
-	lines.Scan()
-	header := strings.Split(strings.ToLower(lines.Text()), ",")
+	lines, header := rows(t, name)
 	at := func(cell []string, name string) (float64, bool) {
 		i := slices.Index(header, name)
 		if i < 0 {
@@ -68,15 +50,28 @@ func fileBars(t *testing.T, name string) []market.Bar {
 	return out
 }
 
-// TestSuspectedSplits looks at every recorded file. The splits are known to have happened
-// (Apple: 21 June 2000, 28 February 2005, 9 June 2014, 31 August 2020; IBM: 27 May 1999;
-// Amazon: 6 June 2022), and those files are not adjusted for them; in no other file is a
-// split that is not adjusted for.
+// TestSuspectedSplits looks at every recorded file. The splits are known to have happened,
+// and those files are not adjusted for them; in no other file is a split that is not
+// adjusted for.
 func TestSuspectedSplits(t *testing.T) {
-	data := filepath.Join(testdata.Shared(t), "data")
+	suspectedIn(t, filepath.Dir(testdata.Market(t, "README.md")), "raw/SPLIT_yahoo_split.csv", map[string][]string{
+		"SPLIT.csv":             {"2015-06-05 4:1", "2017-09-15 7:1"},
+		"SPLIT_yahoo_split.csv": {"2017-09-15 7:1"},
+	})
+	t.Run("Real", func(t *testing.T) {
+		suspectedIn(t, testdata.Real(t, "."), "raw/AMZN_yahoo_split_artifact.csv", map[string][]string{
+			"AAPL_unadjusted.csv":           {"2000-06-21 2:1", "2005-02-28 2:1", "2014-06-09 7:1", "2020-08-31 4:1"},
+			"AMZN_yahoo_split_artifact.csv": {"2022-06-06 20:1"},
+			"IBM_1h.csv.gz":                 {"1999-05-27 2:1"},
+		})
+	})
+}
+
+func suspectedIn(t *testing.T, folder, artifact string, want map[string][]string) {
+	t.Helper()
 	var files []string
-	for _, pattern := range []string{"daily/*.csv", "intraday/*", "close_only/*.csv", "raw/AMZN_yahoo_split_artifact.csv"} {
-		found, err := filepath.Glob(filepath.Join(data, pattern))
+	for _, pattern := range []string{"daily/*.csv", "intraday/*", "close_only/*.csv", artifact} {
+		found, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil || len(found) == 0 {
 			t.Fatal(pattern, err)
 		}
@@ -85,6 +80,9 @@ func TestSuspectedSplits(t *testing.T) {
 	got := map[string][]string{}
 	bars := 0
 	for _, name := range files {
+		if strings.HasSuffix(name, "_actions.csv") {
+			continue
+		}
 		all := fileBars(t, name)
 		bars += len(all)
 		var view []market.Bar
@@ -97,11 +95,6 @@ func TestSuspectedSplits(t *testing.T) {
 			}
 			view = append(view[max(0, len(view)-market.SuspectBars):], all[i])
 		}
-	}
-	want := map[string][]string{
-		"AAPL_unadjusted.csv":           {"2000-06-21 2:1", "2005-02-28 2:1", "2014-06-09 7:1", "2020-08-31 4:1"},
-		"AMZN_yahoo_split_artifact.csv": {"2022-06-06 20:1"},
-		"IBM_1h.csv.gz":                 {"1999-05-27 2:1"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("of %d bars in %d files (-want +got):\n%s", bars, len(files), d)

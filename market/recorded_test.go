@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"errors"
+	"io"
 	"math"
 	"math/big"
 	"os"
@@ -19,19 +20,30 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func realTicks(t testing.TB, name string) []market.Tick {
+// rows returns a scanner over the rows of a CSV file, compressed or not, and its header.
+func rows(t testing.TB, path string) (*bufio.Scanner, []string) {
 	t.Helper()
-	f, err := os.Open(filepath.Join(testdata.Shared(t), "data", "ticks", name))
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { f.Close() })
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			t.Fatal(err)
+		}
 	}
-	lines := bufio.NewScanner(z)
-	lines.Scan() // header
+	lines := bufio.NewScanner(r)
+	if !lines.Scan() {
+		t.Fatalf("%s: no header: %v", path, lines.Err())
+	}
+	return lines, strings.Split(strings.ToLower(lines.Text()), ",")
+}
+
+func recordedTicks(t testing.TB, path string) []market.Tick {
+	t.Helper()
+	lines, _ := rows(t, path)
 	var out []market.Tick
 	for lines.Scan() {
 		cell := strings.Split(lines.Text(), ",")
@@ -70,13 +82,19 @@ func naiveBars(ticks []market.Tick, seconds int64) map[market.Time]market.Bar {
 	return bars
 }
 
-// Real trades, in recorded order, make the bars that a naive implementation makes,
+// Recorded trades, in their order, make the bars that a naive implementation makes,
 // and these roll up to what it makes of the trades directly.
-func TestRealTicks(t *testing.T) {
-	for _, name := range []string{"SPY_trades_20131007.csv.gz", "IBM_trades_20131007_08.csv.gz", "XRPETH_trades_2019.csv.gz"} {
-		ticks := realTicks(t, name)
+func TestRecordedTicks(t *testing.T) {
+	paths := []string{testdata.Market(t, "ticks/STOCK.csv.gz"), testdata.Market(t, "ticks/COIN.csv")}
+	if testdata.Wide(t) {
+		for _, name := range []string{"SPY_trades_20131007.csv.gz", "IBM_trades_20131007_08.csv.gz", "XRPETH_trades_2019.csv.gz"} {
+			paths = append(paths, testdata.Real(t, "ticks/"+name))
+		}
+	}
+	for _, path := range paths {
+		ticks := recordedTicks(t, path)
 		for _, interval := range []string{"1s", "1m", "1h", "1d"} {
-			t.Run(name+"/"+interval, func(t *testing.T) {
+			t.Run(filepath.Base(path)+"/"+interval, func(t *testing.T) {
 				i := market.MustInterval(interval)
 				b := market.NewBuilder(i, market.BuildOptions{})
 				bars, refused := b.Add(ticks, nil, nil)
@@ -133,8 +151,8 @@ func rollsUp(t *testing.T, base []market.Bar, ticks []market.Tick) {
 	}
 }
 
-func BenchmarkBuilderRealTicks(b *testing.B) {
-	ticks := realTicks(b, "SPY_trades_20131007.csv.gz")
+func BenchmarkBuilderRecordedTicks(b *testing.B) {
+	ticks := recordedTicks(b, testdata.Market(b, "ticks/STOCK.csv.gz"))
 	bars := make([]market.Bar, 0, len(ticks))
 	b.ReportAllocs()
 	n := 0
