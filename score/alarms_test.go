@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -119,7 +118,7 @@ func fiveAhead(draw func() path) race {
 	}
 }
 
-// shuffled is a real race, in which a coin decides at every step which of the two
+// shuffled is a race over recorded days, in which a coin decides at every step which of the two
 // forecasts is called the model's.
 func shuffled(scores []Score) race {
 	return func(rng *rand.Rand) func(int) Score {
@@ -135,11 +134,11 @@ func shuffled(scores []Score) race {
 	}
 }
 
-// realScores judges RiskMetrics (variance weighted by 0.94) against the standard
-// deviation of the last 250 days on the last days of a real series.
-func realScores(t *testing.T, symbol string, days int) []Score {
+// dailyScores judges RiskMetrics (variance weighted by 0.94) against the standard
+// deviation of the last 250 days on the last days of a recorded series.
+func dailyScores(t *testing.T, path string, days int) []Score {
 	t.Helper()
-	file, err := os.Open(filepath.Join(testdata.Shared(t), "data", "daily", symbol+".csv"))
+	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +237,13 @@ func TestTypeIError(t *testing.T) {
 			races[name+", "+kind] = f(draw)
 		}
 	}
-	for _, symbol := range []string{"KO", "UNG", "BTCUSD"} {
-		races[symbol+", real, shuffled"] = shuffled(realScores(t, symbol, 2000))
+	for _, symbol := range []string{"STOCK", "FX", "COIN"} {
+		races[symbol+", recorded, shuffled"] = shuffled(dailyScores(t, testdata.Market(t, "daily/"+symbol+".csv"), 2000))
+	}
+	if testdata.Wide(t) {
+		for _, symbol := range []string{"KO", "UNG", "BTCUSD"} {
+			races[symbol+", recorded, shuffled"] = shuffled(dailyScores(t, testdata.Real(t, "daily/"+symbol+".csv"), 2000))
+		}
 	}
 	races["constant, normal, 5 bars ahead"] = fiveAhead(nulls["constant, normal"])
 	races["volatility clusters, 5 bars ahead"] = fiveAhead(nulls["volatility clusters"])
@@ -298,11 +302,17 @@ func TestPower(t *testing.T) {
 	}
 }
 
-// The verdict on real races: RiskMetrics is better than a flat window on the S&P 500,
-// and the flat window worse than RiskMetrics.
-func TestVerdictOnRealScores(t *testing.T) {
+// The verdict on races over recorded days: RiskMetrics is better than a flat window on an
+// index of shares, and the flat window worse than RiskMetrics.
+func TestVerdictOnRecordedScores(t *testing.T) {
+	riskMetricsWins(t, testdata.Market(t, "daily/INDEX.csv"))
+	t.Run("Real", func(t *testing.T) { riskMetricsWins(t, testdata.Real(t, "daily/GSPC.csv")) })
+}
+
+func riskMetricsWins(t *testing.T, path string) {
+	t.Helper()
 	var test, mirrored Test
-	for _, s := range realScores(t, "GSPC", 2000) {
+	for _, s := range dailyScores(t, path, 2000) {
 		test.Add(&s)
 		s.CRPS, s.NaiveCRPS = s.NaiveCRPS, s.CRPS
 		s.GainLow, s.GainHigh = -s.GainHigh, -s.GainLow

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,10 +21,10 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// realTicks reads a recorded file of trades.
-func realTicks(t testing.TB, name string) []market.Tick {
+// recordedTicks reads a compressed file of trades.
+func recordedTicks(t testing.TB, path string) []market.Tick {
 	t.Helper()
-	f, err := os.Open(filepath.Join(testdata.Shared(t), "data", "ticks", name))
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +90,7 @@ func recording(info feed.Info, ticks []market.Tick, batch, most int) *script {
 // again and again, stores the same bars as one that runs through, whatever the
 // batches.
 func TestKilledReplayStoresTheSameBars(t *testing.T) {
-	ticks := realTicks(t, "IBM_trades_20131007_08.csv.gz")[:20_000]
+	ticks := recordedTicks(t, testdata.Market(t, "ticks/STOCK.csv.gz"))
 	info := replay()
 	rollups := func(c *ingest.Config) { c.Rollups = []market.Interval{market.FiveMin, market.Hour, market.Day} }
 	want := newMemory()
