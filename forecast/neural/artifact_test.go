@@ -23,7 +23,7 @@ func kept(t testing.TB, a Artifact) ([]byte, map[string]Tensor) {
 // What Describe and Tensors return, Load takes, and it is the same version.
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	for name, a := range map[string]Artifact{"price": original(t), "distribution": train(t, trainer(t, samplesOf(t, "SPY"), small()))} {
+	for name, a := range map[string]Artifact{"price": drawn(t), "distribution": train(t, trainer(t, samplesOf(t, "INDEX"), small()))} {
 		b, tensors := kept(t, a)
 		again, err := Load(b, tensors)
 		if err != nil {
@@ -39,7 +39,7 @@ func TestLoad(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
-	a := train(t, trainer(t, samplesOf(t, "SPY"), small()))
+	a := train(t, trainer(t, samplesOf(t, "INDEX"), small()))
 	for name, spoil := range map[string]func(d map[string]any, m map[string]Tensor){
 		"format":        func(d map[string]any, _ map[string]Tensor) { d["format"] = "onnx" },
 		"neither":       func(d map[string]any, _ map[string]Tensor) { delete(d, "distribution") },
@@ -82,8 +82,8 @@ func TestLoadRefuses(t *testing.T) {
 // FuzzLoad feeds descriptions to Load: it never panics, and what it takes is whole.
 func FuzzLoad(f *testing.F) {
 	s := NewSamples(market.Day)
-	bars := daily(f, "SPY")
-	if err := s.Add(f.Context(), "SPY", bars[:700], nil); err != nil {
+	bars := daily(f, "INDEX")
+	if err := s.Add(f.Context(), "INDEX", bars[:700], nil); err != nil {
 		f.Fatal(err)
 	}
 	o := small()
@@ -97,7 +97,7 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	seeds = append(seeds, v, original(f))
+	seeds = append(seeds, v, drawn(f))
 	tensors := map[string]Tensor{}
 	for _, a := range seeds {
 		b, m := kept(f, a)

@@ -3,12 +3,14 @@ package neural
 import (
 	"errors"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/forecast/forecasttest"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/market"
 )
 
@@ -21,7 +23,7 @@ func versionOf(t testing.TB, since market.Time, change func(*Options)) *Trained 
 	if change != nil {
 		change(&o)
 	}
-	v := train(t, trainer(t, samplesOf(t, "KO", "EURUSD"), o))
+	v := train(t, trainer(t, samplesOf(t, "STOCK", "FX"), o))
 	v.about.Since, v.about.Until = since, min(v.about.Until, since)
 	if err := v.finish(); err != nil {
 		t.Fatal(err)
@@ -34,12 +36,16 @@ func TestConformance(t *testing.T) {
 	var versions Versions
 	versions.Add(versionOf(t, math.MinInt64, nil))
 	m := New("lstm", &versions)
-	forecasttest.Exercise(t, m, daily(t, "AMZN"), daily(t, "VIX"))
-	forecasttest.FollowTrained(t, m, daily(t, "AMZN"))
-	forecasttest.Breaks(t, m, daily(t, "AMZN"))
+	series := [][]market.Bar{daily(t, "STOCK"), daily(t, "COIN")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/VIX.csv")))
+	}
+	forecasttest.Exercise(t, m, series...)
+	forecasttest.FollowTrained(t, m, daily(t, "STOCK"))
+	forecasttest.Breaks(t, m, daily(t, "STOCK"))
 	var gru Versions
 	gru.Add(versionOf(t, math.MinInt64, func(o *Options) { o.Cell = GRU }))
-	forecasttest.FollowTrained(t, New("gru", &gru), daily(t, "SPY"))
+	forecasttest.FollowTrained(t, New("gru", &gru), daily(t, "INDEX"))
 }
 
 // follow takes a state through bars, estimating where the engine would.
@@ -58,7 +64,7 @@ func follow(t testing.TB, m forecast.Follower, bars []market.Bar, horizons ...in
 // newest that may is taken, at the next estimation.
 func TestVersionsAreTakenInTime(t *testing.T) {
 	t.Parallel()
-	bars := daily(t, "SPY")
+	bars := daily(t, "INDEX")
 	early, late := versionOf(t, bars[400].End, nil), versionOf(t, bars[600].End, func(o *Options) { o.Seed = 9 })
 	var versions Versions
 	m := New("lstm", &versions)
@@ -123,7 +129,7 @@ func TestVersionsAreTakenInTime(t *testing.T) {
 // Widths follow volatility, and grow with the horizon as the anchors let expect.
 func TestWidths(t *testing.T) {
 	t.Parallel()
-	bars := daily(t, "SPY")
+	bars := daily(t, "INDEX")
 	var versions Versions
 	versions.Add(versionOf(t, math.MinInt64, nil))
 	s, w := follow(t, New("lstm", &versions), bars[:1500], 1, 2, 3, 4, 5, 7, 10, 15, 20, 30)
@@ -166,7 +172,7 @@ func TestWidths(t *testing.T) {
 // the network, so a small one, of prices around those of the series, stands for all.
 func TestPriceStateConformance(t *testing.T) {
 	t.Parallel()
-	bars := daily(t, "KO")[:1500]
+	bars := daily(t, "STOCK")[:1500]
 	low, high := bars[0].Close, bars[0].Close
 	for _, b := range bars {
 		low, high = min(low, b.Close), max(high, b.Close)
@@ -189,12 +195,24 @@ func TestPriceStateConformance(t *testing.T) {
 	}
 }
 
-// The original in the race: its point is its answer, its width what its errors were.
+// A price network in the race: its point is its answer, its width what its errors were.
 func TestPriceForecaster(t *testing.T) {
 	t.Parallel()
-	bars := daily(t, "KO")[:1500]
-	m := original(t)
-	f := NewPriceForecaster("original", m)
+	// Prices around 120, a stock's moves of twenty days: the errors of a network that knows
+	// nothing stay of one size there.
+	var closes []float64
+	for i, bars := 20, daily(t, "STOCK"); len(closes) < 1500; i++ {
+		closes = append(closes, 120*bars[i].Close/bars[i-20].Close)
+	}
+	t.Run("drawn", func(t *testing.T) { priceForecaster(t, drawn(t), forecasttest.Bars(closes...)) })
+	t.Run("original", func(t *testing.T) {
+		bars := forecasttest.ReadBars(t, testdata.Real(t, "daily/KO.csv"))
+		priceForecaster(t, readModel(t, filepath.Join(testdata.Shared(t), "golden")), bars[:1500])
+	})
+}
+
+func priceForecaster(t *testing.T, m *PriceModel, bars []market.Bar) {
+	f := NewPriceForecaster("price", m)
 	s, w := follow(t, f, bars, 1, 3)
 	if err := s.Refit(t.Context()); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -20,7 +19,7 @@ import (
 
 func daily(t testing.TB, name string) []market.Bar {
 	t.Helper()
-	return forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", name+".csv"))
+	return forecasttest.ReadBars(t, testdata.Market(t, "daily/"+name+".csv"))
 }
 
 // small are options that learn in a moment.
@@ -117,7 +116,7 @@ func TestStudentLossIsADensity(t *testing.T) {
 // up again after any epoch.
 func TestTrainingIsDeterministic(t *testing.T) {
 	t.Parallel()
-	s, o := samplesOf(t, "SPY", "GLD"), small()
+	s, o := samplesOf(t, "INDEX", "FX"), small()
 	o.Workers = 1
 	one := trainer(t, s, o)
 	whole := train(t, one)
@@ -125,7 +124,7 @@ func TestTrainingIsDeterministic(t *testing.T) {
 	other := trainer(t, s, o)
 	for !other.Done() {
 		kept := other.Checkpoint()
-		other = trainer(t, samplesOf(t, "SPY", "GLD"), o)
+		other = trainer(t, samplesOf(t, "INDEX", "FX"), o)
 		if err := other.Resume(kept); err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +161,7 @@ func TestTrainingIsDeterministic(t *testing.T) {
 	}
 	o.Seed--
 	revised := NewSamples(market.Day)
-	for _, n := range []string{"SPY", "GLD"} {
+	for _, n := range []string{"INDEX", "FX"} {
 		bars := slices.Clone(daily(t, n)[:1800])
 		bars[900].High *= 1.001
 		if err := revised.Add(t.Context(), n, bars, nil); err != nil {
@@ -180,7 +179,7 @@ func TestLearns(t *testing.T) {
 	t.Parallel()
 	o := small()
 	o.Units, o.Epochs, o.Patience = 12, 12, 12
-	tr := trainer(t, samplesOf(t, "SPY", "KO", "AMZN", "EURUSD", "XOM"), o)
+	tr := trainer(t, samplesOf(t, "INDEX", "STOCK", "FX", "COIN"), o)
 	v := train(t, tr)
 	curve := tr.Curve()
 	if first, last := curve[0], curve[o.Epochs-1]; !(last.Train < first.Train-0.01) || !(v.About().Loss < first.Valid-0.003) {
@@ -199,7 +198,7 @@ func TestLearns(t *testing.T) {
 // them is not learnt.
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	s := samplesOf(t, "SPY", "GLD")
+	s := samplesOf(t, "INDEX", "FX")
 	tr := trainer(t, s, small())
 	for _, c := range tr.valid {
 		ends := s.runs[c.run].ends
@@ -209,7 +208,7 @@ func TestSplit(t *testing.T) {
 	}
 	// Spoil everything that is known from the split on: learning must not notice.
 	a := train(t, trainer(t, s, small()))
-	spoilt := samplesOf(t, "SPY", "GLD")
+	spoilt := samplesOf(t, "INDEX", "FX")
 	for i := range spoilt.runs {
 		r := &spoilt.runs[i]
 		for k := range r.rows {
@@ -238,11 +237,11 @@ func TestSplit(t *testing.T) {
 
 func TestNothingToLearn(t *testing.T) {
 	t.Parallel()
-	flat := slices.Clone(daily(t, "SPY")[:500])
+	flat := slices.Clone(daily(t, "INDEX")[:500])
 	for i := range flat {
 		flat[i].Open, flat[i].High, flat[i].Low, flat[i].Close = 7, 7, 7, 7
 	}
-	for name, bars := range map[string][]market.Bar{"none": nil, "few": daily(t, "SPY")[:120], "constant": flat} {
+	for name, bars := range map[string][]market.Bar{"none": nil, "few": daily(t, "INDEX")[:120], "constant": flat} {
 		s := NewSamples(market.Day)
 		if err := s.Add(t.Context(), name, bars, nil); err != nil {
 			t.Fatal(err)
@@ -259,7 +258,7 @@ func TestNothingToLearn(t *testing.T) {
 	} {
 		o := small()
 		change(&o)
-		if _, err := NewTrainer(samplesOf(t, "SPY"), o); !errors.Is(err, ErrShape) {
+		if _, err := NewTrainer(samplesOf(t, "INDEX"), o); !errors.Is(err, ErrShape) {
 			t.Errorf("%s: %v", name, err)
 		} else {
 			t.Log(err)
@@ -272,7 +271,7 @@ func TestDiverges(t *testing.T) {
 	t.Parallel()
 	o := small()
 	o.Rate, o.Clip, o.Epochs = 1, 1e6, 2
-	tr := trainer(t, samplesOf(t, "SPY"), o)
+	tr := trainer(t, samplesOf(t, "INDEX"), o)
 	for !tr.Done() {
 		p, err := tr.Epoch(t.Context())
 		if err != nil {
@@ -291,7 +290,7 @@ func BenchmarkTrainingStep(b *testing.B) {
 		b.Run(map[int]string{1: "one goroutine", 2: "two"}[workers], func(b *testing.B) {
 			o := Defaults()
 			o.Units, o.Layers, o.Workers = 32, 2, workers
-			tr := trainer(b, samplesOf(b, "SPY", "KO", "AMZN", "EURUSD", "XOM"), o)
+			tr := trainer(b, samplesOf(b, "INDEX", "STOCK", "FX", "COIN"), o)
 			list := tr.samples.chunks(0, tr.split, o.Steps, o.Warm, 0)[:o.Batch]
 			b.ReportAllocs()
 			for b.Loop() {

@@ -477,11 +477,11 @@ func TestTruncated(t *testing.T) {
 		}
 		cut(name+", its pickle", pickle, 3, func(b []byte) error { return torch(pack(t, string(b), parts...)) })
 	}
-	cut("the original", golden(t, "lstm_model.pth"), 997, torch)
+	cut("a price network", golden(t, "lstm_model.pth"), 997, torch)
 	for name, data := range goods(t, "*.pkl") {
 		cut(name, data, 1, scaler)
 	}
-	cut("the original's scaler", golden(t, "X_scaler.pkl"), 1, scaler)
+	cut("its scaler", golden(t, "X_scaler.pkl"), 1, scaler)
 	cut("JSON", []byte(`{"mean": [1, 2.5], "scale": [1, 3]}`), 1, scaler)
 	cut("hyper-parameters", golden(t, "lstm_model_hyper_param.json"), 1, func(b []byte) error { _, err := ReadHyper(b); return err })
 	b, err := WriteSafetensors(Tensors{"a": {[]int{2}, []float32{1, 2}}, "b": {[]int{}, []float32{3}}}, map[string]string{"format": "pt"})

@@ -11,7 +11,7 @@ import (
 	"github.com/foretick/foretick/internal/testdata"
 )
 
-// read returns a file, of the folder of golden data when it is there, else of testdata.
+// read returns a file.
 func read(t testing.TB, path ...string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(path...))
@@ -21,10 +21,10 @@ func read(t testing.TB, path ...string) []byte {
 	return b
 }
 
-// golden is a file of the original.
+// golden is a file of the repository's own price network.
 func golden(t testing.TB, name string) []byte {
 	t.Helper()
-	return read(t, testdata.Shared(t), "golden", name)
+	return read(t, testdata.Network(t, name))
 }
 
 // numbers flattens nested lists of JSON and returns their shape.
@@ -44,28 +44,34 @@ func numbers(v any) (shape []int, flat []float64) {
 	return shape, flat
 }
 
-// The original's files hold what PyTorch and scikit-learn read from them: golden/model.json.
-func TestTheOriginal(t *testing.T) {
+// The files of price networks hold what PyTorch and scikit-learn read from them: model.json.
+func TestNetworks(t *testing.T) {
+	for _, dir := range testdata.Networks(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) { network(t, dir) })
+	}
+}
+
+func network(t *testing.T, dir string) {
 	var want struct {
 		Hyper   Hyper                           `json:"hyper_parameters"`
 		Weights map[string]any                  `json:"state_dict"`
 		X       struct{ Mean, Scale []float64 } `json:"x_scaler"`
 		Y       struct{ Mean, Scale []float64 } `json:"y_scaler"`
 	}
-	if err := json.Unmarshal(golden(t, "model.json"), &want); err != nil {
+	if err := json.Unmarshal(read(t, dir, "model.json"), &want); err != nil {
 		t.Fatal(err)
 	}
-	h, err := ReadHyper(golden(t, "lstm_model_hyper_param.json"))
+	h, err := ReadHyper(read(t, dir, "lstm_model_hyper_param.json"))
 	if err != nil || h != want.Hyper || h != (Hyper{1, 10, 10}) {
 		t.Errorf("hyper-parameters %+v, %v", h, err)
 	}
 	for name, s := range map[string]struct{ Mean, Scale []float64 }{"X_scaler.pkl": want.X, "y_scaler.pkl": want.Y} {
-		got, err := ReadScaler(golden(t, name))
+		got, err := ReadScaler(read(t, dir, name))
 		if err != nil || !reflect.DeepEqual(got, Scaler(s)) {
 			t.Errorf("%s: %v, %v, want %v", name, got, err, s)
 		}
 	}
-	got, err := ReadTorch(golden(t, "lstm_model.pth"))
+	got, err := ReadTorch(read(t, dir, "lstm_model.pth"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +85,7 @@ func TestTheOriginal(t *testing.T) {
 			t.Errorf("%s has the shape %v, want %v", name, x.Shape, shape)
 		}
 		for i, w := range flat {
-			if float64(x.Data[i]) != w {
+			if x.Data[i] != float32(w) {
 				t.Fatalf("%s: number %d is %v, want %v", name, i, x.Data[i], w)
 			}
 		}

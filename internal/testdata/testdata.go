@@ -34,6 +34,17 @@ func Network(t testing.TB, name string) string {
 	return own(t, "network", name)
 }
 
+// Networks returns the folders of all price networks whose answers are known, each with the
+// files of testdata/network: the repository's own and, where there is real data, the original's.
+func Networks(t testing.TB) []string {
+	t.Helper()
+	folders := []string{filepath.Dir(Network(t, "golden.json"))}
+	if dir, err := shared(t); err == nil {
+		folders = append(folders, filepath.Join(dir, "golden"))
+	}
+	return folders
+}
+
 func own(t testing.TB, folder, name string) string {
 	t.Helper()
 	path := filepath.Join(root(t), "testdata", folder, filepath.FromSlash(name))
