@@ -67,8 +67,8 @@ func TestRealConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := open(t, g)
-			forecasttest.Exercise(t, m, daily(t, "AMZN"))
-			forecasttest.FollowTrained(t, m, daily(t, "KO"))
+			forecasttest.Exercise(t, m, daily(t, "STOCK"))
+			forecasttest.FollowTrained(t, m, daily(t, "INDEX"))
 		})
 	}
 }
@@ -86,7 +86,7 @@ func TestOpen(t *testing.T) {
 	if m.Name() != "my-net" || m.Sum() != hex.EncodeToString(sum[:]) || m.Shape() != (Shape{Bars: 3, Inputs: 1, Horizons: 2}) {
 		t.Errorf("%s, %s, %+v", m.Name(), m.Sum(), m.Shape())
 	}
-	bars := daily(t, "AMZN")[:200]
+	bars := daily(t, "STOCK")[:200]
 	s, w := follow(t, m, bars, 1, 2)
 	v, err := s.Encode()
 	if err != nil || !strings.HasPrefix(string(v), "onnx/1 file="+m.Sum()+" runtime=1.") {
@@ -132,7 +132,7 @@ func TestPyTorch(t *testing.T) {
 			t.Errorf("output %d is %v, PyTorch gives %v", i, out[i], want)
 		}
 	}
-	s, w := follow(t, m, daily(t, "SPY")[:300], 1, 2, 5)
+	s, w := follow(t, m, daily(t, "INDEX")[:300], 1, 2, 5)
 	for h, want := range map[int]error{1: nil, 2: nil, 5: forecast.ErrTooShort} {
 		p, err := s.Predict(w, h)
 		if !errors.Is(err, want) || p.Quantiles.Validate() != nil {

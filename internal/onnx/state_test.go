@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +26,7 @@ func model(s Shape, f fake) *Model {
 
 func daily(t testing.TB, name string) []market.Bar {
 	t.Helper()
-	return forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", name+".csv"))
+	return forecasttest.ReadBars(t, testdata.Market(t, "daily/"+name+".csv"))
 }
 
 // points forecasts the share 0.1 h of the newest return.
@@ -56,9 +55,9 @@ func TestConformance(t *testing.T) {
 		"quantiles": model(Shape{Bars: 6, Inputs: 5, Channels: true, Horizons: 20, Quantiles: true}, quantiles),
 	} {
 		t.Run(name, func(t *testing.T) {
-			forecasttest.Exercise(t, m, daily(t, "AMZN"))
-			forecasttest.FollowTrained(t, m, daily(t, "KO"))
-			forecasttest.Breaks(t, m, daily(t, "KO"))
+			forecasttest.Exercise(t, m, daily(t, "STOCK"))
+			forecasttest.FollowTrained(t, m, daily(t, "INDEX"))
+			forecasttest.Breaks(t, m, daily(t, "INDEX"))
 		})
 	}
 }
@@ -79,7 +78,7 @@ func follow(t testing.TB, m *Model, bars []market.Bar, horizons ...int) (forecas
 // A point's quantiles are the point plus the newest 250 errors of that horizon, worked out
 // here from the bars.
 func TestSpreadOfAPoint(t *testing.T) {
-	bars := daily(t, "SPY")[:700]
+	bars := daily(t, "INDEX")[:700]
 	s, w := follow(t, model(Shape{Bars: 3, Inputs: 1, Horizons: 4}, points), bars, 1, 4)
 	point := func(i, h int) float64 { // from bar i
 		return 0.1 * float64(h) * math.Log(bars[i].Close/bars[i-1].Close)

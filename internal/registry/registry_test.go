@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -64,14 +63,14 @@ func price(t testing.TB, seed uint64) *neural.PriceModel {
 
 func daily(t testing.TB) []market.Bar {
 	t.Helper()
-	return forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "SPY.csv"))
+	return forecasttest.ReadBars(t, testdata.Market(t, "daily/INDEX.csv"))
 }
 
 // trained is a network of two units that saw the first bars for one epoch.
 func trained(t testing.TB, bars []market.Bar, seed uint64) *neural.Trained {
 	t.Helper()
 	s := neural.NewSamples(market.Day)
-	if err := s.Add(t.Context(), "file:SPY@1d", bars, nil); err != nil {
+	if err := s.Add(t.Context(), "file:INDEX@1d", bars, nil); err != nil {
 		t.Fatal(err)
 	}
 	o := neural.Defaults()

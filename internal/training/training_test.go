@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,15 +41,15 @@ func small() neural.Options {
 
 // order is to learn from the first bars of one series.
 func order() training.Plan {
-	return training.Plan{Name: "mine", Series: []market.SeriesID{"file:SPY@1d"}, Options: small()}
+	return training.Plan{Name: "mine", Series: []market.SeriesID{"file:INDEX@1d"}, Options: small()}
 }
 
 // samples are the first n bars.
 func samples(t *testing.T, n int) *neural.Samples {
 	t.Helper()
-	bars := forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "SPY.csv"))
+	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/INDEX.csv"))
 	s := neural.NewSamples(market.Day)
-	if err := s.Add(t.Context(), "file:SPY@1d", bars[:n], nil); err != nil {
+	if err := s.Add(t.Context(), "file:INDEX@1d", bars[:n], nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -108,7 +107,7 @@ func newSchool(t *testing.T, st store.DocumentStore) *school {
 	var err error
 	s.Desk, err = training.NewDesk(t.Context(), training.Config{Store: st,
 		Check: func(_ context.Context, o *training.Plan) error {
-			if o.Series[0] != "file:SPY@1d" {
+			if o.Series[0] != "file:INDEX@1d" {
 				return fmt.Errorf("%w: there is no series %q", training.ErrOrder, o.Series[0])
 			}
 			return nil
@@ -371,7 +370,7 @@ func TestFails(t *testing.T) {
 		change func(s *school)
 		words  []string
 	}{
-		"read":       {func(s *school) { s.fail = errors.New("series file:SPY@1d: its bars are gone") }, []string{"its bars are gone"}},
+		"read":       {func(s *school) { s.fail = errors.New("series file:INDEX@1d: its bars are gone") }, []string{"its bars are gone"}},
 		"no samples": {func(s *school) { s.bars = 50 }, []string{"no series has more than", "usable bars"}},
 		"few":        {func(s *school) { s.bars = 100 }, []string{"give more or longer series"}},
 		"put":        {func(s *school) { s.full = errors.New("the disk is full") }, []string{"the disk is full"}},
@@ -424,9 +423,9 @@ func TestRefuses(t *testing.T) {
 	}
 	// Series are sorted and taken once; the caller's list stays as it is.
 	o := order()
-	o.Series = []market.SeriesID{"file:XOM@1d", "file:SPY@1d", "file:XOM@1d"}
+	o.Series = []market.SeriesID{"file:STOCK@1d", "file:INDEX@1d", "file:STOCK@1d"}
 	j, err := s.Submit(t.Context(), o)
-	if err != nil || !slices.Equal(j.Plan.Series, []market.SeriesID{"file:SPY@1d", "file:XOM@1d"}) || o.Series[0] != "file:XOM@1d" {
+	if err != nil || !slices.Equal(j.Plan.Series, []market.SeriesID{"file:INDEX@1d", "file:STOCK@1d"}) || o.Series[0] != "file:STOCK@1d" {
 		t.Errorf("%+v, %v, and the caller's %v", j, err, o.Series)
 	}
 	// Without a time it is now that bounds the bars: a series may grow while it is learnt from.
