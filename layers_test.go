@@ -53,6 +53,7 @@ var layers = []layer{
 	{"internal/registry", "stored model versions", []string{"market", "forecast", "forecast/neural", "internal/modelfile", "internal/store"}},
 	{"internal/training", "trainings in the background", []string{"market", "forecast", "forecast/neural", "internal/desk", "internal/store"}},
 	{"internal/backtest", "walks with a rolling origin, and their reports", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/desk"}},
+	{"internal/scenario", "scenarios in words: bars in, ledger and scores out; tests only", nil},
 	{"internal/archive", "bars, entries, scores and ticks as Parquet, CSV and JSON lines, and back", []string{"market", "forecast", "score", "ledger", "internal/store"}},
 	{"internal/api", "REST, server-sent events, the original's contracts, keys", []string{"market", "forecast", "forecast/neural", "score", "ledger", "internal/feed", "internal/store", "internal/bus", "internal/tracing", "internal/backtest", "internal/desk", "internal/registry", "internal/training"}},
 	{"internal/catalog", "the tables of models, feeds and stores", []string{"market", "forecast/...", "internal/feed/...", "internal/store/..."}},
