@@ -2,14 +2,10 @@ package ets
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -21,13 +17,15 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{
-		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000],
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
 	}
 	normal := New()
 	normal.Residuals, normal.Kind = 0, Holt
@@ -36,7 +34,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// reference is a row of testdata/reference.csv.
+// reference is a row of what testdata/reference.R made.
 type reference struct {
 	series               string
 	kind                 Kind
@@ -47,35 +45,22 @@ type reference struct {
 	ahead                [3][20]float64 // point, 5 %, 95 %
 }
 
-func readReference(t *testing.T) (out []reference) {
-	file, err := os.Open("testdata/reference.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range rows[1:] {
-		num := func(i int, missing float64) float64 {
-			if row[i] == "NA" {
-				return missing
+func readReference(t *testing.T, path string) (out []reference) {
+	for _, row := range testdata.Table(t, path) {
+		num := func(column string, missing float64) float64 {
+			if v := row.Number(t, column); !math.IsNaN(v) {
+				return v
 			}
-			v, err := strconv.ParseFloat(row[i], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return v
+			return missing
 		}
 		r := reference{
-			series: row[0], p: params{num(2, 0), num(3, 0), num(4, 1)}, start: state{num(5, 0), num(6, 0)},
-			logLik: num(7, 0), aicc: num(8, 0), sigma2: num(9, 0), chosen: row[10],
+			series: row["series"], kind: map[string]Kind{"ANN": Simple, "AAN": Holt, "AAdN": Damped}[row["model"]],
+			p: params{num("alpha", 0), num("beta", 0), num("phi", 1)}, start: state{num("l0", 0), num("b0", 0)},
+			logLik: num("loglik", 0), aicc: num("aicc", 0), sigma2: num("sigma2", 0), chosen: row["chosen"],
 		}
-		r.kind = map[string]Kind{"ANN": Simple, "AAN": Holt, "AAdN": Damped}[row[1]]
-		for i := range r.ahead {
+		for i, what := range [3]string{"point", "lower", "upper"} {
 			for h := range r.ahead[i] {
-				r.ahead[i][h] = num(11+20*i+h, 0)
+				r.ahead[i][h] = row.Number(t, fmt.Sprint(what, h+1))
 			}
 		}
 		out = append(out, r)
@@ -83,18 +68,25 @@ func readReference(t *testing.T) (out []reference) {
 	return out
 }
 
-// TestReference compares with R 4.2.2, forecast 8.20, on the last 500 closes of five
-// series: testdata/reference.R made testdata/reference.csv.
+// TestReference compares with R 4.2.2, forecast 8.20, on the last 500 closes of each
+// series: testdata/reference.R made testdata/reference.csv and reference_real.csv.
 //
 // At R's own parameters and initial states the log likelihood, AICc, variance, points
 // and 90 % intervals for 1 to 20 bars agree to 1e-7. R's Nelder-Mead search stops early
 // at times (its AAN is less likely than its ANN on GLD), so our maximum may not be lower
 // than R's by more than 1e-4; where it is no more than 0.001 higher, the forecasts agree
 // too, to 3 % of the standard deviation of one bar, and α to 0.002.
-func TestReference(t *testing.T) {
-	for _, r := range readReference(t) {
+func TestReference(t *testing.T) { compare(t, "testdata/reference.csv", testdata.Market) }
+
+func TestReferenceOfRealSeries(t *testing.T) {
+	testdata.Shared(t)
+	compare(t, "testdata/reference_real.csv", testdata.Real)
+}
+
+func compare(t *testing.T, with string, path func(testing.TB, string) string) {
+	for _, r := range readReference(t, with) {
 		t.Run(fmt.Sprintf("%s %v", r.series, r.kind), func(t *testing.T) {
-			bars := read(t, "daily", r.series+".csv")
+			bars := forecasttest.ReadBars(t, path(t, r.series))
 			w := forecast.NewWindow(market.Day, bars[len(bars)-500:])
 			near := func(what string, got, want, tolerance float64) {
 				t.Helper()
@@ -155,9 +147,16 @@ func TestReference(t *testing.T) {
 }
 
 // What AICc chooses on the same windows is what R chooses (model = "AZN").
-func TestChoice(t *testing.T) {
-	for _, r := range readReference(t) {
-		bars := read(t, "daily", r.series+".csv")
+func TestChoice(t *testing.T) { compareChoice(t, "testdata/reference.csv", testdata.Market) }
+
+func TestChoiceOfRealSeries(t *testing.T) {
+	testdata.Shared(t)
+	compareChoice(t, "testdata/reference_real.csv", testdata.Real)
+}
+
+func compareChoice(t *testing.T, with string, path func(testing.TB, string) string) {
+	for _, r := range readReference(t, with) {
+		bars := forecasttest.ReadBars(t, path(t, r.series))
 		f, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, bars[len(bars)-500:]))
 		if err != nil {
 			t.Fatal(err)
@@ -197,16 +196,16 @@ func TestVarianceInClosedForm(t *testing.T) {
 }
 
 // No point of the box is more likely than the maximum by as much as a fifth of a unit
-// of log likelihood, on real series: far less than the 2 that AIC asks of a parameter.
+// of log likelihood, on a recorded series: far less than the 2 that AIC asks of a parameter.
 // The surface has more than one maximum, so the search promises no more.
 func TestMaximum(t *testing.T) {
-	real := read(t, "daily", "GLD.csv")
+	bars := read(t, "daily/INDEX.csv")
 	rapid.Check(t, func(t *rapid.T) {
 		var y []float64
 		n := rapid.IntRange(60, 400).Draw(t, "values")
-		at := rapid.IntRange(0, len(real)-n).Draw(t, "first bar")
-		for _, b := range real[at : at+n] {
-			y = append(y, math.Log(b.Close/real[at].Close))
+		at := rapid.IntRange(0, len(bars)-n).Draw(t, "first bar")
+		for _, b := range bars[at : at+n] {
+			y = append(y, math.Log(b.Close/bars[at].Close))
 		}
 		k := rapid.SampledFrom([]Kind{Simple, Holt, Damped}).Draw(t, "kind")
 		best := maximise(k, y)
@@ -230,7 +229,7 @@ func TestMaximum(t *testing.T) {
 // The initial state is the best: no other near it has a smaller sum of squares; and the
 // derivatives are those of finite differences.
 func TestDerivatives(t *testing.T) {
-	bars := read(t, "daily", "EURUSD.csv")[:300]
+	bars := read(t, "daily/FX.csv")[:300]
 	y, err := New().levels(nil, forecast.NewWindow(market.Day, bars))
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +274,7 @@ func dot(a, b []float64) (s float64) {
 
 // A later window moves the level, not the parameters.
 func TestLaterWindow(t *testing.T) {
-	bars := read(t, "daily", "KO.csv")
+	bars := read(t, "daily/STOCK.csv")
 	f, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, bars[:1000]))
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +358,7 @@ func TestRefuses(t *testing.T) {
 }
 
 func TestEncode(t *testing.T) {
-	bars := read(t, "daily", "AMZN.csv")
+	bars := read(t, "daily/STOCK.csv")
 	encode := func(m Model, n int) string {
 		f, err := m.Fit(context.Background(), forecast.NewWindow(market.Day, bars[:n]))
 		if err != nil {
@@ -380,19 +379,19 @@ func TestEncode(t *testing.T) {
 }
 
 func BenchmarkFit(b *testing.B) {
-	bars := read(b, "daily", "AMZN.csv")
+	bars := read(b, "daily/STOCK.csv")
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
 		if _, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, bars[i:i+1024])); err != nil {
 			b.Fatal(err)
 		}
-		i = (i + 1) % 4096
+		i = (i + 1) % (len(bars) - 1024)
 	}
 }
 
 func BenchmarkPredict(b *testing.B) {
-	bars := read(b, "daily", "AMZN.csv")
+	bars := read(b, "daily/STOCK.csv")
 	f, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, bars[:1024]))
 	if err != nil {
 		b.Fatal(err)
@@ -403,6 +402,6 @@ func BenchmarkPredict(b *testing.B) {
 		if _, err := f.Predict(forecast.NewWindow(market.Day, bars[i:i+1024]), 5); err != nil {
 			b.Fatal(err)
 		}
-		i = (i + 1) % 4096
+		i = (i + 1) % (len(bars) - 1024)
 	}
 }

@@ -1,14 +1,16 @@
 # Reference values of TestReference: exponential smoothing on log price by R's ets.
-#   Rscript reference.R DATA > reference.csv
-# with DATA the folder of daily bars; made with R 4.2.2, forecast 8.20 (Debian 12).
+# From the repository's root:
+#   Rscript forecast/ets/testdata/reference.R FILE... > forecast/ets/testdata/reference.csv
+# with FILE each a series of bars; made with R 4.2.2, forecast 8.20 (Debian 12). tools/references has
+# the list.
 suppressMessages(library(forecast))
-data <- commandArgs(TRUE)[1]
 h <- 20
 cat("series,model,alpha,beta,phi,l0,b0,loglik,aicc,sigma2,chosen",
     paste0("point", 1:h), paste0("lower", 1:h), paste0("upper", 1:h), sep = ",")
 cat("\n")
-for (name in c("AMZN", "EURUSD", "GLD", "KO", "VIX")) {
-  x <- log(tail(read.csv(file.path(data, paste0(name, ".csv")))$close, 500))
+for (file in commandArgs(TRUE)) {
+  name <- file.path(basename(dirname(file)), basename(file))
+  x <- log(tail(read.csv(file)$close, 500))
   chosen <- gsub("[^ANd]", "", sub("ETS", "", ets(x, model = "AZN")$method))
   for (m in c("ANN", "AAN", "AAdN")) {
     f <- ets(x, model = if (m == "ANN") "ANN" else "AAN", damped = m == "AAdN")
