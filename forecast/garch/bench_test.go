@@ -2,7 +2,6 @@ package garch_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -19,7 +18,7 @@ func BenchmarkRefit(b *testing.B) { bench(b, true) }
 func BenchmarkUpdate(b *testing.B) { bench(b, false) }
 
 func bench(b *testing.B, refit bool) {
-	bars := forecasttest.ReadBars(b, filepath.Join(testdata.Shared(b), "data", "daily", "KO.csv"))
+	bars := forecasttest.ReadBars(b, testdata.Market(b, "daily/STOCK.csv"))
 	for _, m := range []garch.Model{garch.New(), garch.NewGJR(), garch.NewGJRX()} {
 		b.Run(m.Name(), func(b *testing.B) {
 			b.ReportAllocs()

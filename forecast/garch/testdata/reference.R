@@ -1,12 +1,13 @@
 # Reference values of TestReference: GARCH(1,1) and GJR with Student's t by fGarch.
-#   Rscript reference.R DATA > reference.csv
-# with DATA the folder of daily bars; made with R 4.2.2, fGarch 4022.89 (Debian 12).
+# From the repository's root:
+#   Rscript forecast/garch/testdata/reference.R FILE... > forecast/garch/testdata/reference.csv
+# with FILE each a series of bars; made with R 4.2.2, fGarch 4022.89 (Debian 12). tools/references has
+# the list.
 suppressMessages(library(fGarch))
-data <- commandArgs(TRUE)[1]
 cat("series,model,mu,omega,alpha,gamma,beta,nu,loglik,s1,s5,s20\n")
-for (name in c("AMZN", "EURUSD", "GLD", "KO", "SPY")) {
-  bars <- read.csv(file.path(data, paste0(name, ".csv")))
-  x <- 100 * diff(log(tail(bars$close, 1001)))
+for (file in commandArgs(TRUE)) {
+  name <- file.path(basename(dirname(file)), basename(file))
+  x <- 100 * diff(log(tail(read.csv(file)$close, 1001)))
   row <- function(model, mu, omega, alpha, gamma, beta, nu, ll, s)
     cat(sprintf("%s,%s,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.10g,%.8g,%.8g,%.8g\n", name, model, mu, omega, alpha, gamma, beta, nu, ll,
                 s[1], sqrt(sum(s[1:5]^2)), sqrt(sum(s^2))))
