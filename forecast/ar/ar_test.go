@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,13 +20,15 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{
-		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "AMZN_1min_201902.csv"),
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1m.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/AMZN_1min_201902.csv")))
 	}
 	eager := New()
 	eager.Level, eager.Residuals = 1, 0
@@ -36,12 +37,19 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestReference compares with statsmodels 0.13.5 on the last 1,024 closes of five
-// series: testdata/reference.py made testdata/reference.jsonl. Coefficients, the HAC
-// covariance, AIC and BIC, and mean and deviation of the sum of the next 1 to 20 returns
-// agree to 1e-8 of themselves.
-func TestReference(t *testing.T) {
-	file, err := os.Open("testdata/reference.jsonl")
+// TestReference compares with statsmodels 0.13.5 on the last 1,024 closes of each
+// series: testdata/reference.py made testdata/reference.jsonl and reference_real.jsonl.
+// Coefficients, the HAC covariance, AIC and BIC, and mean and deviation of the sum of the
+// next 1 to 20 returns agree to 1e-8 of themselves.
+func TestReference(t *testing.T) { compare(t, "testdata/reference.jsonl", testdata.Market, 4) }
+
+func TestReferenceOfRealSeries(t *testing.T) {
+	testdata.Shared(t)
+	compare(t, "testdata/reference_real.jsonl", testdata.Real, 5)
+}
+
+func compare(t *testing.T, with string, path func(testing.TB, string) string, series int) {
+	file, err := os.Open(with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +72,7 @@ func TestReference(t *testing.T) {
 		if err := d.Decode(&ref); err != nil {
 			t.Fatal(err)
 		}
-		bars := read(t, "daily", ref.Series+".csv")
+		bars := forecasttest.ReadBars(t, path(t, ref.Series))
 		w := forecast.NewWindow(market.Day, bars[len(bars)-1024:])
 		r, err := forecast.Returns(nil, w, 1, 20, 2000)
 		if err != nil {
@@ -125,8 +133,8 @@ func TestReference(t *testing.T) {
 			}
 		}
 	}
-	if seen != 5 {
-		t.Errorf("%d series in the reference, want 5", seen)
+	if seen != series {
+		t.Errorf("%d series in the reference, want %d", seen, series)
 	}
 }
 
@@ -295,7 +303,7 @@ func TestRefuses(t *testing.T) {
 }
 
 func TestEncode(t *testing.T) {
-	bars := read(t, "daily", "VIX.csv")
+	bars := read(t, "daily/COIN.csv")
 	encode := func(m Model, n int) string {
 		f, err := m.Fit(context.Background(), forecast.NewWindow(market.Day, bars[:n]))
 		if err != nil {
@@ -316,19 +324,19 @@ func TestEncode(t *testing.T) {
 }
 
 func BenchmarkFit(b *testing.B) {
-	bars := read(b, "daily", "AMZN.csv")
+	bars := read(b, "daily/STOCK.csv")
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
 		if _, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, bars[i:i+1024])); err != nil {
 			b.Fatal(err)
 		}
-		i = (i + 1) % 4096
+		i = (i + 1) % (len(bars) - 1024)
 	}
 }
 
 func BenchmarkPredict(b *testing.B) {
-	bars := read(b, "daily", "AMZN.csv")
+	bars := read(b, "daily/STOCK.csv")
 	m := New()
 	m.Level = 1
 	f, err := m.Fit(context.Background(), forecast.NewWindow(market.Day, bars[:1024]))
@@ -341,6 +349,6 @@ func BenchmarkPredict(b *testing.B) {
 		if _, err := f.Predict(forecast.NewWindow(market.Day, bars[i:i+1024]), 5); err != nil {
 			b.Fatal(err)
 		}
-		i = (i + 1) % 4096
+		i = (i + 1) % (len(bars) - 1024)
 	}
 }

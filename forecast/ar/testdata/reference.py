@@ -1,8 +1,12 @@
 """Reference values of TestReference: autoregression of log returns by statsmodels.
 
-    python3 reference.py DATA > reference.jsonl
+From the repository's root:
 
-with DATA the folder of daily bars; made with statsmodels 0.13.5, NumPy 1.24.2 (Debian 12).
+    /usr/bin/python3 forecast/ar/testdata/reference.py FILE... > forecast/ar/testdata/reference.jsonl
+
+with FILE each a series of bars; made with Python 3.11.2, statsmodels 0.13.5, NumPy 1.24.2
+(Debian 12). tools/references has the list.
+
 For the last 1,024 closes of each series: AIC and BIC of every order up to 10 with and
 without mean on the common sample (AutoReg, hold_back=10), then orders 0, 1, 3 and 5 on all
 their returns with the HAC covariance (cov_hac_simple, Bartlett, its own bandwidth, with the
@@ -10,6 +14,7 @@ small-sample correction), and the mean and standard deviation of the sum of the 
 returns.
 """
 import json
+import pathlib
 import sys
 
 import numpy as np
@@ -26,10 +31,10 @@ def terms(r, p, mean):
     return np.column_stack(cols)
 
 
-for name in ["AMZN", "EURUSD", "GLD", "SPY", "VIX"]:
-    close = pd.read_csv(f"{sys.argv[1]}/{name}.csv")["close"].to_numpy()[-1024:]
+for file in sys.argv[1:]:
+    close = pd.read_csv(file)["close"].to_numpy()[-1024:]
     r = np.diff(np.log(close))
-    series = {"series": name, "aic": [], "bic": [], "fits": []}
+    series = {"series": "/".join(pathlib.Path(file).parts[-2:]), "aic": [], "bic": [], "fits": []}
     for p in range(11):
         for mean in [False, True]:
             f = AutoReg(r, p, trend="c" if mean else "n", hold_back=10).fit()
