@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,14 +17,15 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{
-		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"),
-		read(t, "intraday", "SPY_1h.csv.gz")[:2000],
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
 	}
 	squares := New()
 	squares.Range, squares.Robust, squares.Residuals = feature.Squared, true, StudentT
@@ -34,48 +34,50 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// The wanted numbers are what testdata/reference.py prints for AMZN.csv, computed with
-// NumPy's least squares from the definitions. What was estimated agrees to 2e-6 and
-// 1e-5. The forecasts agree to 1e-3 only: the script walks through the whole window
-// with the season as it stood at each bar, Predict through 256 bars with that of the
-// end.
-func TestReference(t *testing.T) {
-	bars := read(t, "daily", "AMZN.csv")
-	w := forecast.NewWindow(market.Day, bars[len(bars)-1024:])
-	f := fit(t, New(), w)
-	cases := []struct {
-		h             int
-		coef          [terms]float64
-		scale, sd     float64
-		lower, higher float64 // 5 % and 95 %
-	}{
-		{1, [terms]float64{-1.587488117, 0.2811133611, 0.1985110631, 0.05697098168, 0.3189224437, 0.1467098092}, 1.660958219, 0.01011884618, -0.01533166989, 0.01597625861},
-		{5, [terms]float64{-2.118748107, 0.1530269748, 0.2697066234, -0.06588638917, 0.4096084671, 0.1235654267}, 1.480618853, 0.02450205425, -0.0365961228, 0.03946765874},
-		{20, [terms]float64{-2.928734316, 0.1255396131, 0.1690256937, -0.1146534434, 0.4691871351, 0.03044955264}, 1.208209515, 0.05371053813, -0.07349209585, 0.1012013218},
-	}
-	for k, c := range cases {
-		d := &f.at[k]
-		for j := range c.coef {
-			if math.Abs(d.coef[j]-c.coef[j]) > 2e-6 {
-				t.Errorf("horizon %d, coefficient %d: %v, want %v", c.h, j, d.coef[j], c.coef[j])
+// TestReference compares with what testdata/reference.py computed from the definitions,
+// with NumPy's least squares: testdata/reference.csv and reference_real.csv. All
+// agrees to 1e-6.
+func TestReference(t *testing.T) { compare(t, "testdata/reference.csv", testdata.Market) }
+
+func TestReferenceOfRealSeries(t *testing.T) {
+	testdata.Shared(t)
+	compare(t, "testdata/reference_real.csv", testdata.Real)
+}
+
+func compare(t *testing.T, with string, path func(testing.TB, string) string) {
+	fits := map[string]*fitted{}
+	windows := map[string]forecast.Window{}
+	for _, row := range testdata.Table(t, with) {
+		series, h := row["series"], int(row.Number(t, "h"))
+		if fits[series] == nil {
+			bars := forecasttest.ReadBars(t, path(t, series))
+			windows[series] = forecast.NewWindow(market.Day, bars[len(bars)-1024:])
+			fits[series] = fit(t, New(), windows[series])
+		}
+		f, w := fits[series], windows[series]
+		d := &f.at[slices.Index(feature.Anchors[:], h)]
+		near := func(what string, got float64, column string, tolerance float64) {
+			t.Helper()
+			if want := row.Number(t, column); !(math.Abs(got/want-1) <= tolerance) {
+				t.Errorf("%s, horizon %d, %s: %v, want %v", series, h, what, got, want)
 			}
 		}
-		near := func(what string, got, want, tolerance float64) {
-			if math.Abs(got/want-1) > tolerance {
-				t.Errorf("horizon %d, %s: %v, want %v", c.h, what, got, want)
+		for j, column := range [terms]string{"intercept", "1", "5", "22", "66", "leverage"} {
+			if want := row.Number(t, column); !(math.Abs(d.coef[j]-want) <= 1e-6) {
+				t.Errorf("%s, horizon %d, coefficient %s: %v, want %v", series, h, column, d.coef[j], want)
 			}
 		}
-		p := predict(t, f, w, c.h)
-		near("scale", d.scale, c.scale, 1e-5)
-		near("5 % quantile", p.Quantiles[forecast.Q05], c.lower, 1e-3)
-		near("95 % quantile", p.Quantiles[forecast.Q95], c.higher, 1e-3)
-		near("standard deviation", p.Quantiles[forecast.Q95]/d.unit[forecast.Q95], c.sd, 1e-3)
+		p := predict(t, f, w, h)
+		near("scale", d.scale, "scale", 1e-6)
+		near("5 % quantile", p.Quantiles[forecast.Q05], "q05", 1e-6)
+		near("95 % quantile", p.Quantiles[forecast.Q95], "q95", 1e-6)
+		near("standard deviation", p.Quantiles[forecast.Q95]/d.unit[forecast.Q95], "sd", 1e-6)
 	}
 }
 
 // Between two anchors the variance a bar lies between theirs, and the quantiles' shape.
 func TestBetweenAnchors(t *testing.T) {
-	w := forecast.NewWindow(market.Day, read(t, "daily", "AMZN.csv")[:1024])
+	w := forecast.NewWindow(market.Day, read(t, "daily/STOCK.csv")[:1024])
 	f := fit(t, New(), w)
 	for _, c := range [][3]int{{1, 3, 5}, {5, 6, 20}, {5, 19, 20}} {
 		a, m, b := predict(t, f, w, c[0]), predict(t, f, w, c[1]), predict(t, f, w, c[2])
@@ -98,7 +100,7 @@ func TestBetweenAnchors(t *testing.T) {
 
 // After a month of moves three times as large the forecast is wider by far.
 func TestFollowsVolatility(t *testing.T) {
-	bars := read(t, "daily", "AMZN.csv")[:1024]
+	bars := read(t, "daily/STOCK.csv")[:1024]
 	loud := slices.Clone(bars)
 	for i := 1000; i < len(loud); i++ {
 		open := loud[i-1].Close
