@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,56 +17,57 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
-	forecasttest.Exercise(t, New(),
-		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000])
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
+	}
+	forecasttest.Exercise(t, New(), series...)
 }
 
-// The wanted coefficients and pinball losses are what testdata/reference.py prints for
-// AMZN.csv, from statsmodels' QuantReg. Without a penalty and with a kernel that is
+// TestReference compares with statsmodels' QuantReg: testdata/reference.py made
+// testdata/reference.csv and reference_real.csv. Without a penalty and with a kernel that is
 // narrowed to 0.001 % the coefficients agree to 0.01, about a tenth of their standard
 // errors (between two corners of the loss any coefficients are as good), and the loss,
 // which is what is minimised, is no more than 1e-5 above.
-func TestReference(t *testing.T) {
-	bars := read(t, "daily", "AMZN.csv")
-	bars = bars[len(bars)-1003:]
-	r := make([]float64, len(bars)-1)
-	for i := range r {
-		r[i] = 100 * math.Log(bars[i+1].Close/bars[i].Close)
-	}
-	var rows []feature.Row
-	for i := 2; i < len(r); i++ {
-		rows = append(rows, feature.Row{r[i-1], math.Abs(r[i-1]), r[i-2]})
-	}
-	y := r[2:]
-	cases := []struct {
-		p    float64
-		want [4]float64
-		loss float64
-	}{
-		{0.05, [4]float64{-2.0989944, 0.098003224, -0.34678519, 0.12569172}, 0.20959428},
-		{0.25, [4]float64{-0.57308651, 0.11039846, -0.13011744, -0.0094765575}, 0.49687789},
-		{0.5, [4]float64{0.10162668, 0.035008971, -0.012496446, -0.050306571}, 0.6010433},
-		{0.75, [4]float64{0.98071066, 0.043550591, 0.04846305, -0.11579266}, 0.50124934},
-		{0.95, [4]float64{2.2774241, -0.034265522, 0.17321168, -0.086168509}, 0.20744785},
-	}
-	for _, c := range cases {
+func TestReference(t *testing.T) { compare(t, "testdata/reference.csv", testdata.Market) }
+
+func TestReferenceOfRealSeries(t *testing.T) {
+	testdata.Shared(t)
+	compare(t, "testdata/reference_real.csv", testdata.Real)
+}
+
+func compare(t *testing.T, with string, path func(testing.TB, string) string) {
+	for _, row := range testdata.Table(t, with) {
+		bars := forecasttest.ReadBars(t, path(t, row["series"]))
+		bars = bars[len(bars)-1003:]
+		r := make([]float64, len(bars)-1)
+		for i := range r {
+			r[i] = 100 * math.Log(bars[i+1].Close/bars[i].Close)
+		}
+		var rows []feature.Row
+		for i := 2; i < len(r); i++ {
+			rows = append(rows, feature.Row{r[i-1], math.Abs(r[i-1]), r[i-2]})
+		}
+		y := r[2:]
+		p := row.Number(t, "p")
 		var b line
 		s := newSolver(rows, y)
 		for d := 1.0; d >= 0.001; d /= 2 {
-			s.solve(&b, c.p, d, 0)
+			s.solve(&b, p, d, 0)
 		}
-		for j, want := range c.want {
-			if math.Abs(b[j]-want) > 0.01 {
-				t.Errorf("%v, coefficient %d: %v, want %v", c.p, j, b[j], want)
+		for j, column := range []string{"intercept", "before", "size", "earlier"} {
+			if want := row.Number(t, column); !(math.Abs(b[j]-want) <= 0.01) {
+				t.Errorf("%s, %v, %s: %v, want %v", row["series"], p, column, b[j], want)
 			}
 		}
-		if got := pinball(rows, y, &b, c.p); got > c.loss+1e-5 {
-			t.Errorf("%v: loss %.8f, want %.8f", c.p, got, c.loss)
+		if got, want := pinball(rows, y, &b, p), row.Number(t, "loss"); !(got <= want+1e-5) {
+			t.Errorf("%s, %v: loss %.8f, want %.8f", row["series"], p, got, want)
 		}
 	}
 }
