@@ -3,8 +3,8 @@ package ridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,13 +18,17 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
-	forecasttest.Exercise(t, New(),
-		read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000])
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
+	}
+	forecasttest.Exercise(t, New(), series...)
 }
 
 // sines are the data of testdata/reference.py.
@@ -40,32 +44,27 @@ func sines() (rows []feature.Row, y []float64) {
 	return rows, y
 }
 
-// The wanted numbers are what testdata/reference.py prints: the normal equations and the
-// trace of the hat matrix, by NumPy.
+// TestReference compares with testdata/reference.csv, which testdata/reference.py made: the
+// normal equations and the trace of the hat matrix, by NumPy.
 func TestReference(t *testing.T) {
 	rows, y := sines()
-	cases := []struct {
-		h                          int
-		lambda, freedom, intercept float64
-		slopes                     feature.Row
-	}{
-		{1, 0.316227766017, 7.77869883737, 0.511940014462, feature.Row{0.289250863947, -0.0233536962568, 0.00166686860377, -0.0603297862957, 0.00428470524148, 0.0797387991854, -0.0268184817748, 0.0770477091087, 0.0425012023731, 0.00994543857271, 0.0561418288637, 0.0930565142447}},
-		{5, 10000, 1.00065451497, 0.529985184821, feature.Row{2.5940987274e-05, 3.18790245338e-07, -7.65731609707e-07, -4.50860389846e-06, 2.45031274185e-06, 7.40083848548e-06, -2.75012668594e-06, 9.66815851526e-06, 3.05775703261e-06, 2.99348425473e-06, 9.06145918886e-06, 9.82103531876e-06}},
-	}
-	for _, c := range cases {
-		s, err := newSolver(rows, c.h)
+	for _, row := range testdata.Table(t, "testdata/reference.csv") {
+		s, err := newSolver(rows, int(row.Number(t, "h")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		l := s.solve(y)
-		if math.Abs(l.Lambda/c.lambda-1) > 1e-9 || math.Abs(l.Freedom-c.freedom) > 1e-9 || math.Abs(l.Intercept-c.intercept) > 1e-10 {
-			t.Errorf("horizon %d: penalty %v, %v degrees of freedom, intercept %v, want %v, %v, %v",
-				c.h, l.Lambda, l.Freedom, l.Intercept, c.lambda, c.freedom, c.intercept)
-		}
-		for j := range l.Slopes {
-			if math.Abs(l.Slopes[j]-c.slopes[j]) > 1e-10 {
-				t.Errorf("horizon %d, slope %d: %v, want %v", c.h, j, l.Slopes[j], c.slopes[j])
+		near := func(column string, got, tolerance float64) {
+			t.Helper()
+			if want := row.Number(t, column); !(math.Abs(got-want) <= tolerance) {
+				t.Errorf("horizon %s, %s: %v, want %v", row["h"], column, got, want)
 			}
+		}
+		near("lambda", l.Lambda, 1e-9*l.Lambda)
+		near("freedom", l.Freedom, 1e-9)
+		near("intercept", l.Intercept, 1e-10)
+		for j := range l.Slopes {
+			near(fmt.Sprintf("b%d", j+1), l.Slopes[j], 1e-10)
 		}
 	}
 }

@@ -1,9 +1,13 @@
 """Ridge regression and generalised cross-validation by the normal equations and the
 trace of the hat matrix, to check package ridge against.
 
-    python3 reference.py     (Python 3.11, NumPy 1.24.2)
+From the repository's root:
 
-prints for h = 1 and 5: the chosen penalty, GCV there, degrees of freedom, the intercept
+    /usr/bin/python3 forecast/ridge/testdata/reference.py > forecast/ridge/testdata/reference.csv
+
+made with Python 3.11.2, NumPy 1.24.2 (Debian 12).
+
+It prints for h = 1 and 5: the chosen penalty, GCV there, degrees of freedom, the intercept
 and 12 slopes. The data are sines, see data().
 """
 import numpy as np
@@ -20,6 +24,7 @@ def data(n=200, p=12):
 X, y = data()
 n, p = X.shape
 Z = X - X.mean(axis=0)
+print("h,lambda,gcv,freedom,intercept", *(f"b{j}" for j in range(1, p + 1)), sep=",")
 for h in (1, 5):
     best = None
     for step in range(-16, 17):
@@ -33,4 +38,4 @@ for h in (1, 5):
         if best is None or gcv < best[1]:
             best = lam, gcv, df, y.mean() - X.mean(axis=0) @ b, b
     lam, gcv, df, b0, b = best
-    print(h, *("%.12g" % v for v in (lam, gcv, df, b0, *b)))
+    print(h, *("%.12g" % v for v in (lam, gcv, df, b0, *b)), sep=",")
