@@ -2,12 +2,9 @@ package forecast_test
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -67,25 +64,12 @@ type peerKey struct {
 
 func readPeers(t *testing.T, path string) map[peerKey]measured {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	num := func(s string) float64 {
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 	peers := map[peerKey]measured{}
-	for _, r := range rows[1:] {
-		peers[peerKey{r[0], r[2], int(num(r[1]))}] = measured{n: int(num(r[3])), crps: num(r[4]), cov90: num(r[5]), width90: num(r[6])}
+	for _, r := range testdata.Table(t, path) {
+		num := func(column string) float64 { return r.Number(t, column) }
+		peers[peerKey{r["series"], r["method"], int(num("h"))}] = measured{
+			n: int(num("n")), crps: num("crps"), cov90: num("cov90"), width90: num("width90"),
+		}
 	}
 	return peers
 }
@@ -100,45 +84,51 @@ var contestants = [...]struct {
 type byModel [len(contestants)]measured
 
 // TestPeers repeats the forecasting benchmark's rows hs250 and ewma94_n, which
-// were computed with R 4.2.2 and are printed to 6 digits, on all 45 daily and 3
-// intraday series: every CRPS, coverage and width must agree to half a unit in the
-// sixth digit. With -v it prints the tables of docs/forecasting.md.
+// testdata/peers.R computed with R 4.2.2 and printed to 6 digits in testdata/peers.csv:
+// every CRPS, coverage and width must agree to half a unit in the sixth digit.
 func TestPeers(t *testing.T) {
+	race(t, "own", "testdata/peers.csv",
+		testdata.Market(t, "daily/STOCK.csv"), testdata.Market(t, "daily/INDEX.csv"),
+		testdata.Market(t, "daily/FX.csv"), testdata.Market(t, "daily/COIN.csv"),
+		testdata.Market(t, "intraday/STOCK_1h.csv"), testdata.Market(t, "intraday/STOCK_1m.csv"),
+		testdata.Market(t, "intraday/COIN_1m.csv.gz"))
+}
+
+// TestPeersOfRealSeries does it on all 45 daily and 3 intraday series of the benchmark.
+// testdata/peers.R gives those rows to the last digit. With -v it prints the tables of
+// docs/forecasting.md.
+func TestPeersOfRealSeries(t *testing.T) {
 	dir := testdata.Shared(t)
 	daily, err := filepath.Glob(filepath.Join(dir, "data", "daily", "*.csv"))
 	if err != nil || len(daily) != 45 {
 		t.Fatalf("found %d daily series, want 45 (%v)", len(daily), err)
 	}
-	intraday := filepath.Join(dir, "data", "intraday")
-	for _, c := range []struct {
-		name, peers string
-		files       []string
-	}{
-		{"daily", "peers_dev.csv", daily},
-		{"intraday", "intraday_dev.csv", []string{
-			filepath.Join(intraday, "AMZN_1min_201902.csv"),
-			filepath.Join(intraday, "BTCPERP_1min_202201.csv.gz"),
-			filepath.Join(intraday, "SPY_1h.csv.gz"),
-		}},
-	} {
-		peers := readPeers(t, filepath.Join(dir, "skill", c.peers))
-		results := map[int][]byModel{1: make([]byModel, len(c.files)), 5: make([]byModel, len(c.files))}
-		t.Run(c.name, func(t *testing.T) {
-			for i, file := range c.files {
-				name, _, _ := strings.Cut(filepath.Base(file), ".csv")
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					bars := forecasttest.ReadBars(t, file)
-					for h, all := range results {
-						all[i] = compare(t, bars, h, name, peers)
-					}
-				})
-			}
-		})
-		for _, h := range []int{1, 5} {
-			for k, m := range contestants {
-				t.Logf("%s, horizon %d, %-5s: %s", c.name, h, m.Name(), overSeries(results[h], k))
-			}
+	race(t, "daily", filepath.Join(dir, "skill", "peers_dev.csv"), daily...)
+	race(t, "intraday", filepath.Join(dir, "skill", "intraday_dev.csv"),
+		testdata.Real(t, "intraday/AMZN_1min_201902.csv"), testdata.Real(t, "intraday/BTCPERP_1min_202201.csv.gz"),
+		testdata.Real(t, "intraday/SPY_1h.csv.gz"))
+}
+
+// race compares the contestants with the table of peers on each of files.
+func race(t *testing.T, set, table string, files ...string) {
+	t.Helper()
+	peers := readPeers(t, table)
+	results := map[int][]byModel{1: make([]byModel, len(files)), 5: make([]byModel, len(files))}
+	t.Run(set, func(t *testing.T) {
+		for i, file := range files {
+			name, _, _ := strings.Cut(filepath.Base(file), ".csv")
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				bars := forecasttest.ReadBars(t, file)
+				for h, all := range results {
+					all[i] = compare(t, bars, h, name, peers)
+				}
+			})
+		}
+	})
+	for _, h := range []int{1, 5} {
+		for k, m := range contestants {
+			t.Logf("%s, horizon %d, %-5s: %s", set, h, m.Name(), overSeries(results[h], k))
 		}
 	}
 }

@@ -18,11 +18,11 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// newDesk is a desk over a real store whose only series is USDCHF; hold, unless nil, is
+// newDesk is a desk over a real store whose only series is FX; hold, unless nil, is
 // waited for before a walk begins.
 func newDesk(t *testing.T, st store.Store, hold chan struct{}) *backtest.Desk {
 	t.Helper()
-	in := input(t, "USDCHF")
+	in := input(t, "FX")
 	check := func(_ context.Context, o *backtest.Order) error {
 		if o.Series[0] != in.Series.ID() {
 			return fmt.Errorf("%w: there is no series %q", backtest.ErrOrder, o.Series[0])
@@ -90,7 +90,7 @@ func await(t *testing.T, d *backtest.Desk, id string, want desk.State) backtest.
 	}
 }
 
-var order = backtest.Order{Series: []market.SeriesID{"file:USDCHF@1d"}, Spec: backtest.Spec{Last: 700}}
+var order = backtest.Order{Series: []market.SeriesID{"file:FX@1d"}, Spec: backtest.Spec{Last: 700}}
 
 // A backtest that was ordered is walked, stored, found again by the next process, and
 // forgotten on demand.
