@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,10 +16,14 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	dir := filepath.Join(testdata.Shared(t), "data", "daily")
-	forecasttest.Exercise(t, ewma.New(),
-		forecasttest.ReadBars(t, filepath.Join(dir, "AMZN.csv")),
-		forecasttest.ReadBars(t, filepath.Join(dir, "EURUSD.csv")))
+	series := [][]market.Bar{
+		forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")),
+		forecasttest.ReadBars(t, testdata.Market(t, "daily/FX.csv")),
+	}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/AMZN.csv")))
+	}
+	forecasttest.Exercise(t, ewma.New(), series...)
 }
 
 // The recursion of RiskMetrics over the whole history, started with the first
@@ -141,12 +144,12 @@ func predict(t *testing.T, m ewma.Model, bars []market.Bar, h int) forecast.Pred
 func TestHistoricalConforms(t *testing.T) {
 	m := ewma.New()
 	m.Historical = true
-	forecasttest.Exercise(t, m, forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "AMZN.csv")))
+	forecasttest.Exercise(t, m, forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")))
 }
 
 // The residuals by their definition, the long way.
 func TestHistoricalByDefinition(t *testing.T) {
-	bars := forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "AMZN.csv"))[:400]
+	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv"))[:400]
 	w := forecast.NewWindow(market.Day, bars)
 	m := ewma.New()
 	m.Historical = true

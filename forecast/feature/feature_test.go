@@ -3,7 +3,6 @@ package feature_test
 import (
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -17,8 +16,8 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func amzn(t testing.TB) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "AMZN.csv"))
+func stock(t testing.TB) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv"))
 }
 
 func rows(bars []market.Bar) []feature.Row {
@@ -34,7 +33,7 @@ func rows(bars []market.Bar) []feature.Row {
 
 // The columns as their definitions say, computed the long way from all bars.
 func TestRowByDefinition(t *testing.T) {
-	bars := amzn(t)[:120] // 17 weeks: no season yet; 50 of them are too few to be capped
+	bars := stock(t)[:120] // 17 weeks: no season yet; 50 of them are too few to be capped
 	bars = bars[:60]
 	got := rows(bars)[len(rows(bars))-1]
 
@@ -84,7 +83,7 @@ func TestRowByDefinition(t *testing.T) {
 // A row is the same whatever came after its bar, whatever units prices and volumes
 // have, and always finite.
 func TestRows(t *testing.T) {
-	bars := amzn(t)[:1200]
+	bars := stock(t)[:1200]
 	all := rows(bars)
 	t.Run("no look-ahead", func(t *testing.T) {
 		if before := rows(bars[:900]); !slices.Equal(before, all[:len(before)]) {
@@ -137,7 +136,7 @@ func TestRows(t *testing.T) {
 
 // A table's targets are the returns that its rows do not know.
 func TestTable(t *testing.T) {
-	bars := amzn(t)[:700]
+	bars := stock(t)[:700]
 	w := forecast.NewWindow(market.Day, bars)
 	table, err := feature.NewTable(w, feature.MeanRange, 100)
 	if err != nil {

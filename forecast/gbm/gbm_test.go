@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,19 +17,21 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
-	amzn, eur := read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv")
-	t.Run("scale", func(t *testing.T) {
-		forecasttest.Exercise(t, New(), amzn, eur, read(t, "intraday", "SPY_1h.csv.gz")[:2000])
-	})
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
+	}
+	t.Run("scale", func(t *testing.T) { forecasttest.Exercise(t, New(), series...) })
 	t.Run("quantiles", func(t *testing.T) {
 		m := New()
 		m.Learn, m.Depth, m.Trees = Quantiles, 3, 4
-		forecasttest.Exercise(t, m, amzn)
+		forecasttest.Exercise(t, m, series[0])
 	})
 }
 
@@ -389,7 +390,7 @@ func fit(t testing.TB, m Model, w forecast.Window) forecast.Fitted {
 }
 
 func BenchmarkFit(b *testing.B) {
-	bars := read(b, "daily", "AMZN.csv")
+	bars := read(b, "daily/STOCK.csv")
 	for _, n := range []struct {
 		name string
 		bars int
@@ -405,7 +406,7 @@ func BenchmarkFit(b *testing.B) {
 }
 
 func BenchmarkPredict(b *testing.B) {
-	bars := read(b, "daily", "AMZN.csv")
+	bars := read(b, "daily/STOCK.csv")
 	w := forecast.NewWindow(market.Day, bars[len(bars)-1024:])
 	f := fit(b, New(), w)
 	b.ReportAllocs()

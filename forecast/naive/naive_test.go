@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,10 +16,14 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	dir := filepath.Join(testdata.Shared(t), "data", "daily")
-	forecasttest.Exercise(t, naive.New(),
-		forecasttest.ReadBars(t, filepath.Join(dir, "AMZN.csv")),
-		forecasttest.ReadBars(t, filepath.Join(dir, "EURUSD.csv")))
+	series := [][]market.Bar{
+		forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")),
+		forecasttest.ReadBars(t, testdata.Market(t, "daily/FX.csv")),
+	}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/AMZN.csv")))
+	}
+	forecasttest.Exercise(t, naive.New(), series...)
 }
 
 // 100 bars make 99 one-step returns of 1 % to 99 %, in an order that does not

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -16,9 +15,9 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func koState(t *testing.T, n int) *State {
+func stockState(t *testing.T, n int) *State {
 	t.Helper()
-	bars := forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data", "daily", "KO.csv"))
+	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv"))
 	bars = bars[len(bars)-n:]
 	s := newState(New(), forecast.Setting{Interval: market.Day, Horizons: []int{1, 5}})
 	for i := range bars {
@@ -50,11 +49,11 @@ func penalised(g *regression, rows, y []float64, b, prior *[numFeatures]float64)
 	return total
 }
 
-// Real pairs: the sums kept along are those of the pairs, the regression ends where no
+// Pairs of a recorded series: the sums kept along are those of the pairs, the regression ends where no
 // coefficient can be moved for the better, and no other number of degrees of freedom is
 // better by more than what it moves.
 func TestRegression(t *testing.T) {
-	s := koState(t, 2600)
+	s := stockState(t, 2600)
 	for _, g := range s.regressions {
 		n := g.y.Len()
 		if n != 2000 {

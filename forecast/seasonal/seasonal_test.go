@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -17,17 +16,20 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-func read(t testing.TB, name ...string) []market.Bar {
-	return forecasttest.ReadBars(t, filepath.Join(append([]string{testdata.Shared(t), "data"}, name...)...))
+// read reads one of the repository's own series.
+func read(t testing.TB, name string) []market.Bar {
+	return forecasttest.ReadBars(t, testdata.Market(t, name))
 }
 
 func TestConformance(t *testing.T) {
+	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
+	if testdata.Wide(t) {
+		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
+	}
 	few := New()
 	few.Slot, few.Returns = 30, 2500
 	for name, m := range map[string]Model{"default": New(), "small slots": few} {
-		t.Run(name, func(t *testing.T) {
-			forecasttest.Exercise(t, m, read(t, "daily", "AMZN.csv"), read(t, "daily", "EURUSD.csv"), read(t, "intraday", "SPY_1h.csv.gz")[:2000])
-		})
+		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
 	}
 }
 
@@ -41,8 +43,13 @@ func predict(t testing.TB, m Model, w forecast.Window, h int) (forecast.Predicti
 
 // On hourly bars the quantiles are those of the returns that began at the same hour,
 // computed here from the definition with a map and calendar times.
-func TestHourly(t *testing.T) {
-	bars := read(t, "intraday", "SPY_1h.csv.gz")
+func TestHourly(t *testing.T) { hourly(t, read(t, "intraday/STOCK_1h.csv")) }
+
+func TestHourlyOfRealSeries(t *testing.T) {
+	hourly(t, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz")))
+}
+
+func hourly(t *testing.T, bars []market.Bar) {
 	rapid.Check(t, func(t *rapid.T) {
 		end := rapid.IntRange(1100, len(bars)).Draw(t, "bars")
 		h := rapid.IntRange(1, 20).Draw(t, "horizon")
@@ -253,7 +260,7 @@ func TestRefuses(t *testing.T) {
 // Prices after the cutoff are never asked for, and neither is a calendar: what it says of
 // the bars ahead changes nothing.
 func TestKnowsNoCalendar(t *testing.T) {
-	w := forecast.NewWindow(market.Day, read(t, "daily", "SPY.csv")[:1024])
+	w := forecast.NewWindow(market.Day, read(t, "daily/INDEX.csv")[:1024])
 	a, err := predict(t, New(), w, 3)
 	if err != nil {
 		t.Fatal(err)
@@ -281,8 +288,8 @@ func BenchmarkPredict(b *testing.B) {
 		interval market.Interval
 		bars     []market.Bar
 	}{
-		{"daily", market.Day, read(b, "daily", "AMZN.csv")},
-		{"hourly", market.Hour, read(b, "intraday", "SPY_1h.csv.gz")},
+		{"daily", market.Day, read(b, "daily/STOCK.csv")},
+		{"hourly", market.Hour, read(b, "intraday/STOCK_1h.csv")},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			f, err := New().Fit(context.Background(), forecast.NewWindow(c.interval, c.bars[:1024]))
@@ -295,14 +302,14 @@ func BenchmarkPredict(b *testing.B) {
 				if _, err := f.Predict(forecast.NewWindow(c.interval, c.bars[i:i+1024]), 5); err != nil {
 					b.Fatal(err)
 				}
-				i = (i + 1) % 2048
+				i = (i + 1) % (len(c.bars) - 1024)
 			}
 		})
 	}
 }
 
 func BenchmarkFit(b *testing.B) {
-	w := forecast.NewWindow(market.Day, read(b, "daily", "AMZN.csv")[:1024])
+	w := forecast.NewWindow(market.Day, read(b, "daily/STOCK.csv")[:1024])
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := New().Fit(context.Background(), w); err != nil {

@@ -3,7 +3,6 @@ package catalog_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -18,24 +17,24 @@ import (
 // BenchmarkUpdate is what one new bar costs the whole default race: every model's
 // state, and its forecasts at the given number of horizons. Estimations are not in it.
 func BenchmarkUpdate(b *testing.B) {
-	bars := forecasttest.ReadBars(b, filepath.Join(testdata.Shared(b), "data", "daily", "KO.csv"))
+	bars := forecasttest.ReadBars(b, testdata.Market(b, "daily/STOCK.csv"))
 	for _, horizons := range []int{1, 5, 20} {
 		b.Run(fmt.Sprintf("horizons=%d", horizons), func(b *testing.B) {
 			r := newRace(b, horizons)
 			i := 0
-			next := func() {
+			next := func(ask bool) {
 				if i = i + 1; i+1 >= len(bars) {
 					i = 1024
 				}
-				r.update(b, forecast.NewWindow(market.Day, bars[max(0, i-1023):i+1]), i > 2600)
+				r.update(b, forecast.NewWindow(market.Day, bars[max(0, i-1023):i+1]), ask)
 			}
 			for i < 2600 {
-				next()
+				next(false)
 			}
 			r.refit(b, forecast.NewWindow(market.Day, bars[i-1023:i+1]))
 			b.ReportAllocs()
 			for b.Loop() {
-				next()
+				next(true)
 			}
 		})
 	}
@@ -43,7 +42,7 @@ func BenchmarkUpdate(b *testing.B) {
 
 // BenchmarkRefit is one scheduled estimation of the whole default race, every 20 bars.
 func BenchmarkRefit(b *testing.B) {
-	bars := forecasttest.ReadBars(b, filepath.Join(testdata.Shared(b), "data", "daily", "KO.csv"))
+	bars := forecasttest.ReadBars(b, testdata.Market(b, "daily/STOCK.csv"))
 	r := newRace(b, 5)
 	i := 0
 	next := func(ask bool) {
@@ -71,7 +70,7 @@ func BenchmarkRefit(b *testing.B) {
 // and 5 through the track, sealing, judging and an estimation every 20 bars included:
 // a thousand of it are what the budget of 0.25 s is about.
 func BenchmarkWalk(b *testing.B) {
-	bars := forecasttest.ReadBars(b, filepath.Join(testdata.Shared(b), "data", "daily", "KO.csv"))
+	bars := forecasttest.ReadBars(b, testdata.Market(b, "daily/STOCK.csv"))
 	models, err := catalog.Select(nil)
 	if err != nil {
 		b.Fatal(err)
@@ -81,7 +80,7 @@ func BenchmarkWalk(b *testing.B) {
 	step := func() {
 		if i == len(bars) {
 			i = 0
-			tr, err = track.New(track.Config{Series: market.Series{Instrument: market.Instrument{Symbol: "KO", Venue: "file"}, Interval: market.Day},
+			tr, err = track.New(track.Config{Series: market.Series{Instrument: market.Instrument{Symbol: "STOCK", Venue: "file"}, Interval: market.Day},
 				Mode: ledger.Replay, Horizons: []int{1, 5}, Models: catalog.Forecasters(models)})
 			if err != nil {
 				b.Fatal(err)

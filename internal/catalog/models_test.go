@@ -3,7 +3,6 @@ package catalog_test
 import (
 	"errors"
 	"math"
-	"path/filepath"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -16,19 +15,17 @@ import (
 )
 
 func TestAutoConforms(t *testing.T) {
-	dir := filepath.Join(testdata.Shared(t), "data")
-	amzn := forecasttest.ReadBars(t, filepath.Join(dir, "daily", "AMZN.csv"))
-	forecasttest.Exercise(t, catalog.NewAuto(nil), amzn)
-	forecasttest.Follow(t, catalog.NewAuto(nil), amzn)
+	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv"))
+	forecasttest.Exercise(t, catalog.NewAuto(nil), bars)
+	forecasttest.Follow(t, catalog.NewAuto(nil), bars)
 }
 
 // A trained network serves as an expert of the combination, under the layer that corrects
 // intervals, like any other model.
 func TestNetworkUnderTheAdaptiveLayer(t *testing.T) {
-	dir := filepath.Join(testdata.Shared(t), "data", "daily")
-	ko := forecasttest.ReadBars(t, filepath.Join(dir, "KO.csv"))[:3000]
+	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv"))
 	samples := neural.NewSamples(market.Day)
-	if err := samples.Add(t.Context(), "KO", ko[:1500], nil); err != nil {
+	if err := samples.Add(t.Context(), "STOCK", bars[:1500], nil); err != nil {
 		t.Fatal(err)
 	}
 	o := neural.Defaults()
@@ -51,8 +48,8 @@ func TestNetworkUnderTheAdaptiveLayer(t *testing.T) {
 	pool := auto.New(auto.Expert{Model: neural.New("lstm", &versions), Names: []string{"lstm"}, Weights: []float64{1}})
 	s := pool.Follow(forecast.Setting{Interval: market.Day, Horizons: []int{1}})
 	inside, n := 0, 0
-	for i := 1500; i+1 < len(ko); i++ {
-		w := forecast.NewWindow(market.Day, ko[i-1023:i+1])
+	for i := 1500; i+1 < len(bars); i++ {
+		w := forecast.NewWindow(market.Day, bars[i-1023:i+1])
 		s.Update(w)
 		if i%50 == 0 {
 			if err := s.Refit(t.Context()); err != nil && !errors.Is(err, forecast.ErrTooShort) {
@@ -66,7 +63,7 @@ func TestNetworkUnderTheAdaptiveLayer(t *testing.T) {
 		if err := p.Quantiles.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		r := math.Log(ko[i+1].Close / ko[i].Close)
+		r := math.Log(bars[i+1].Close / bars[i].Close)
 		n++
 		if r >= p.Quantiles[2] && r <= p.Quantiles[20] {
 			inside++
