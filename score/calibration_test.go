@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/market"
 )
 
@@ -210,16 +211,12 @@ func TestCalibrationAgreesWithSummary(t *testing.T) {
 	}
 }
 
-// Reference: R 4.2.2, prop.test(k, 100, correct = FALSE)$conf.int.
+// testdata/wilson.csv is what R 4.2.2, prop.test gave in testdata/wilson.R.
 func TestWilson(t *testing.T) {
-	for _, c := range []struct {
-		k         int
-		low, high float64
-	}{
-		{0, 0, 0.036993498207}, {45, 0.356145379795, 0.547553970026}, {88, 0.801879005733, 0.930005935630}, {100, 0.963006501793, 1},
-	} {
-		if got := covered(0.9, c.k, 100); math.Abs(got.Low-c.low) > 1e-10 || math.Abs(got.High-c.high) > 1e-10 {
-			t.Errorf("%d of 100: %+v, R has %v and %v", c.k, got, c.low, c.high)
+	for _, row := range testdata.Table(t, "testdata/wilson.csv") {
+		got := covered(0.9, int(row.Number(t, "k")), 100)
+		if !(math.Abs(got.Low-row.Number(t, "low")) <= 1e-10) || !(math.Abs(got.High-row.Number(t, "high")) <= 1e-10) {
+			t.Errorf("%+v, R has %v", got, row)
 		}
 	}
 }

@@ -6,12 +6,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/foretick/foretick/internal/testdata"
 )
 
-// Reference: R 4.2.2, forecast 8.20,
-//
-//	i <- 1:200; a <- 1+sin(i/9)+0.3*sin(i*1.3); b <- 1.1+0.8*sin(i/9+0.3)+0.25*cos(i*0.9)
-//	dm.test(a, b, h=h, power=1, varestimator="acf")
+// testdata/dm.csv is what R 4.2.2, forecast 8.20, dm.test gave in testdata/dm.R.
 func TestDieboldMarianoReference(t *testing.T) {
 	var a, b []float64
 	for k := 1; k <= 200; k++ {
@@ -27,13 +26,10 @@ func TestDieboldMarianoReference(t *testing.T) {
 		}
 		return y
 	}
-	for _, c := range []struct {
-		h       int
-		stat, p float64
-	}{{1, -1.96348515654, 0.0509828001986}, {3, -1.25362412972, 0.211449431163}, {5, -1.16228717821, 0.246510848297}} {
-		got, err := DieboldMariano(abs(a), abs(b), c.h)
-		if err != nil || math.Abs(got.Stat-c.stat) > 1e-9 || math.Abs(got.P-c.p) > 1e-9 || got.N != 200 {
-			t.Errorf("horizon %d: %+v, %v; R has %v, %v", c.h, got, err, c.stat, c.p)
+	for _, row := range testdata.Table(t, "testdata/dm.csv") {
+		got, err := DieboldMariano(abs(a), abs(b), int(row.Number(t, "h")))
+		if err != nil || !(math.Abs(got.Stat-row.Number(t, "stat")) <= 1e-9) || !(math.Abs(got.P-row.Number(t, "p")) <= 1e-9) || got.N != 200 {
+			t.Errorf("%+v, %v; R has %v", got, err, row)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 """The evidence of TestEvidenceReference, written down from the papers alone.
 
-    python3 eprocess.py        (Python 3.11, numpy 1.24, scipy 1.10)
+From the repository's root:
+
+    /usr/bin/python3 score/testdata/eprocess.py > score/testdata/eprocess.csv
+
+made with Python 3.11.2, NumPy 1.24.2, SciPy 1.10.1 (Debian 12).
 """
 import numpy as np
 from scipy.stats import norm
@@ -43,4 +47,5 @@ v = ((u - past) ** 2).sum()
 lam = 0.49 * 0.5 ** np.arange(10)
 psi = (-np.log(1 - 2 * lam) - 2 * lam) / 4
 weak = np.mean([np.exp(lam * s - psi * v).mean() for s in (u.sum(), -u.sum())])
-print("e %.12g peak %.12g better %.12g worse %.12g weak %.12g mean %.12g" % (e[-1], e.max(), better[-1], worse[-1], weak, d.mean()))
+print("e,peak,better,worse,weak,mean")
+print("%.12g,%.12g,%.12g,%.12g,%.12g,%.12g" % (e[-1], e.max(), better[-1], worse[-1], weak, d.mean()))
