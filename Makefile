@@ -2,7 +2,7 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-long test-web test-onnx test-deploy test-k8s test-rules report scan lint fmt bench web image image-smoke release clean
+.PHONY: run build test test-long test-web test-onnx test-deploy test-k8s test-rules report references scan lint fmt bench web image image-smoke release clean
 
 run: build ; ./bin/foretick serve $(ARGS)
 
@@ -56,6 +56,9 @@ report: build
 	$(GO) run github.com/boumenot/gocover-cobertura@v1.4.0 < bin/report/cover.out > bin/report/coverage/cobertura.xml
 	$(MAKE) test-onnx test-deploy test-rules
 	cd web && npm test -- --reporter=default --reporter=junit --outputFile.junit=../bin/report/web.xml && npm run e2e
+
+# The tests' reference values, computed again by R and Python (Debian's packages); shows what differs. testdata/README.md tells what they are.
+references: ; tools/references $(ARGS)
 
 # Known vulnerabilities of what is in the binary. Needs the database of the Go project, from the internet.
 scan: build ; $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0 -mode=binary bin/foretick
