@@ -81,7 +81,7 @@ func (in *Input) Update(b *market.Bar) bool {
 		v /= f
 		in.Return = r / math.Sqrt(f)
 	}
-	if in.n >= capAfter {
+	if in.n >= capAfter && in.level > 0 { // no level where the price has never moved
 		level := in.level / in.weight
 		v = min(v, min(max(1.5*float64(in.Return*in.Return), 12*level), 64*level))
 	}

@@ -94,8 +94,9 @@ func (in *Input) Update(w forecast.Window) bool {
 	v := variance(&b, prev, r)
 	r2 := r * r
 
-	// One bad print must not rule: compare with the level of the time.
-	if in.n >= capAfter {
+	// One bad print must not rule: compare with the level of the time. Where the price has
+	// never moved there is none.
+	if in.n >= capAfter && in.capLevel > 0 {
 		level := in.capLevel / in.capWeight
 		v = math.Min(v, math.Min(math.Max(1.5*r2, 12*level), 64*level))
 	}

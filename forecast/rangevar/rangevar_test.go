@@ -160,3 +160,24 @@ func TestCaps(t *testing.T) {
 		t.Errorf("a high 50 times too high: variance %v after %v", at, before)
 	}
 }
+
+// A price that has stood still from the first bar on has no level to compare with: its first
+// moves count as they are.
+func TestMovesAfterStandingStill(t *testing.T) {
+	bars := forecasttest.Walk(5, 400)
+	for i := range 200 {
+		bars[i].Open, bars[i].High, bars[i].Low, bars[i].Close = bars[200].Open, bars[200].Open, bars[200].Open, bars[200].Open
+	}
+	var mean float64
+	feed(market.Day, bars, func(i int, in *rangevar.Input) {
+		switch {
+		case i < 200 && in.Variance != 0:
+			t.Fatalf("bar %d does not move and has variance %v", i, in.Variance)
+		case i >= 300:
+			mean += in.Variance / 100
+		}
+	})
+	if math.Abs(mean-1) > 0.3 {
+		t.Errorf("the variance of bars that move 1 %% is %v", mean)
+	}
+}
