@@ -1,6 +1,7 @@
 package auto
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -129,6 +130,15 @@ func (p *pool) correct(o *said, ok bool, volatility float64) {
 	}
 	p.stated = o.pool
 	p.layer.Adjust(&p.stated, volatility)
+}
+
+// silence is why there is no forecast at the newest origin; nil when there is one, or no
+// origin.
+func (p *pool) silence() error {
+	if n := len(p.said); n == 0 || slices.Contains(p.said[n-1].present, true) {
+		return nil
+	}
+	return fmt.Errorf("auto: %w: no expert has a forecast", forecast.ErrTooShort)
 }
 
 func (p *pool) persist(a *forecast.Archive) {

@@ -144,15 +144,18 @@ func (s *State) ask(w forecast.Window, i int, o *said) bool {
 			answers = append(answers, p)
 		}
 		s.room = answers
-		if err != nil && s.errs[i] == nil {
-			s.errs[i] = err
-		}
 		for a := range s.model.Experts[n].Names {
-			o.present[k] = err == nil
-			if err == nil {
+			why := err
+			if why == nil {
+				why = answers[a].Quantiles.Validate()
+			}
+			o.present[k] = why == nil
+			if why == nil {
 				for l, q := range &answers[a].Quantiles {
 					o.experts[k][l] = 100 * q
 				}
+			} else if s.errs[i] == nil {
+				s.errs[i] = why
 			}
 			k++
 		}
@@ -259,7 +262,9 @@ func (s *State) Persist(a *forecast.Archive) {
 	}
 	for i, p := range s.pools {
 		p.persist(a)
-		s.errs[i] = nil
+		if a.Reading() {
+			s.errs[i] = p.silence()
+		}
 	}
 	s.returns.Persist(a)
 	a.Int(&s.bars)
