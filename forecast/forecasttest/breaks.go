@@ -33,10 +33,9 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 		b.Open, b.High, b.Low, b.Close, b.Volume = b.Open*k, b.High*k, b.Low*k, b.Close*k, b.Volume/k
 		traded[i] = b
 	}
-	var room []market.Bar
+	room := make([]market.Bar, 0, 1024)
 	seen := func(i int) forecast.Window {
-		room = forecast.Splice(room[:0:0], traded[max(0, i-1023):i+1], at)
-		switch w := window(room); i {
+		switch w := window(forecast.Splice(room, traded[max(0, i-1023):i+1], at)); i {
 		case first:
 			return w.WithBreak(at[0].Factor)
 		case second:
@@ -48,10 +47,11 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 	whole, broken := f.Follow(set), f.Follow(set)
 	var copied forecast.State
 	for i := range bars {
+		now := seen(i)
 		whole.Update(upTo(bars, i))
-		broken.Update(seen(i))
+		broken.Update(now)
 		if copied != nil {
-			copied.Update(seen(i))
+			copied.Update(now)
 		}
 		if i%50 == 49 && i > 400 {
 			for _, s := range []forecast.State{whole, broken, copied} {
@@ -78,7 +78,7 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 		}
 		for _, h := range set.Horizons {
 			want, err := whole.Predict(upTo(bars, i), h)
-			got, err2 := broken.Predict(seen(i), h)
+			got, err2 := broken.Predict(now, h)
 			if err != nil || err2 != nil {
 				t.Fatalf("bar %d, horizon %d: %v, without breaks %v", i, h, err2, err)
 			}
@@ -93,7 +93,7 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 			if copied == nil {
 				continue
 			}
-			if p, err := copied.Predict(seen(i), h); err != nil || !same(&p, &got) {
+			if p, err := copied.Predict(now, h); err != nil || !same(&p, &got) {
 				t.Fatalf("bar %d, horizon %d: written and read it says %v %v, want %v", i, h, p, err, got)
 			}
 		}

@@ -34,6 +34,7 @@ func FollowTrained(t *testing.T, f forecast.Follower, bars []market.Bar) {
 	t.Helper()
 	t.Run("written and read", func(t *testing.T) { written(t, f, setting, bars[:1500]) })
 	t.Run("bad bars", func(t *testing.T) { badBars(t, f, setting, bars[:1500]) })
+	t.Run("scenes", func(t *testing.T) { followed(t, f) })
 }
 
 var setting = forecast.Setting{Interval: market.Day, Horizons: []int{1, 3, 20}}
@@ -55,9 +56,20 @@ func drive(t *testing.T, s forecast.State, bars []market.Bar, from, to int) {
 }
 
 func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
+	// What a state says that is never written.
+	const on = 60 // bars on from where it is written
+	want := map[int][]answer{}
+	whole := f.Follow(set)
+	stops := []int{0, 1, 300, 470, 1100, 1130}
+	for i, at := 0, 0; i < len(stops); i++ {
+		for ; at < stops[i]+on; at++ {
+			drive(t, whole, bars, at, at+1)
+			want[at] = say(whole, set, upTo(bars, at))
+		}
+	}
 	a := f.Follow(set)
 	at := 0
-	for _, stop := range []int{0, 1, 300, 470, 1100, 1130} {
+	for _, stop := range stops {
 		drive(t, a, bars, at, stop)
 		at = stop
 		w := forecast.NewArchive()
@@ -65,26 +77,27 @@ func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		b := f.Follow(set)
+		b, c := f.Follow(set), f.Follow(set)
 		r := forecast.ReadArchive(w.Bytes())
 		b.Persist(r)
 		if err := r.Close(); err != nil {
 			t.Fatalf("at bar %d: %v", stop, err)
 		}
-		// On from here with a copy of each.
-		c := f.Follow(set)
 		c.Persist(forecast.ReadArchive(w.Bytes()))
-		drive(t, b, bars, stop, stop+120)
-		drive(t, c, bars, stop, stop+120)
-		whole := f.Follow(set)
-		drive(t, whole, bars, 0, stop+120)
-		here := upTo(bars, stop+119)
-		for _, h := range set.Horizons {
-			want, err := whole.Predict(here, h)
-			for _, s := range []forecast.State{b, c} {
-				got, err2 := s.Predict(here, h)
-				if (err == nil) != (err2 == nil) || err == nil && !same(&got, &want) {
-					t.Fatalf("written at bar %d, horizon %d: %v %v, want %v %v", stop, h, got, err2, want, err)
+		// What was written and what was read, and that beside another copy, go on alike.
+		for i := max(0, stop-1); i < stop+on; i++ {
+			if i >= stop {
+				drive(t, b, bars, i, i+1)
+				drive(t, c, bars, i, i+1)
+			}
+			for _, s := range []forecast.State{a, b, c} {
+				if s == a && i >= stop {
+					continue
+				}
+				for k, got := range say(s, set, upTo(bars, i)) {
+					if expect := &want[i][k]; !got.same(expect) {
+						t.Fatalf("written at bar %d, at bar %d, horizon %d: %v, want %v", stop, i, set.Horizons[k], got, *expect)
+					}
 				}
 			}
 		}
@@ -100,6 +113,25 @@ func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 	}
 }
 
+// answer is what a state said for one horizon.
+type answer struct {
+	p   forecast.Prediction
+	err error
+}
+
+func (a *answer) same(b *answer) bool {
+	return (a.err == nil) == (b.err == nil) && (a.err != nil || same(&a.p, &b.p))
+}
+
+// say asks for every horizon of the setting.
+func say(s forecast.State, set forecast.Setting, w forecast.Window) []answer {
+	list := make([]answer, len(set.Horizons))
+	for i, h := range set.Horizons {
+		list[i].p, list[i].err = s.Predict(w, h)
+	}
+	return list
+}
+
 func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
 	s := f.Follow(set)
 	drive(t, s, bars, 0, 60)
@@ -107,33 +139,33 @@ func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 		t.Fatalf("before the first estimation: %v, want a data error", err)
 	}
 	drive(t, s, bars, 60, 900)
+	w := forecast.NewArchive()
+	s.Persist(w)
 	for name, p := range map[string]float64{"zero": 0, "negative": -37.63, "NaN": math.NaN(), "infinite": math.Inf(1)} {
-		bad := slices.Clone(bars[:901])
+		bad := slices.Clone(bars)
 		b := &bad[900]
 		b.Open, b.High, b.Low, b.Close = p, p, p, p
-		copied := f.Follow(set)
-		w := forecast.NewArchive()
-		s.Persist(w)
-		copied.Persist(forecast.ReadArchive(w.Bytes()))
-		copied.Update(upTo(bad, 900))
-		for _, h := range set.Horizons {
-			if p, err := copied.Predict(upTo(bad, 900), h); !isData(err) {
-				t.Errorf("%s: after it %v %v, want a data error", name, p, err)
+		s := f.Follow(set)
+		s.Persist(forecast.ReadArchive(w.Bytes()))
+		s.Update(upTo(bad, 900))
+		for _, a := range say(s, set, upTo(bad, 900)) {
+			if !isData(a.err) {
+				t.Errorf("%s: after it %v %v, want a data error", name, a.p, a.err)
 			}
 		}
 		// The next bars are good, but for one that jumps.
-		for i := 901; i < 1500; i++ {
-			copied.Update(upTo(append(slices.Clone(bad), bars[901:i+1]...), i))
+		for i := 901; i < 1200; i++ {
+			w := upTo(bad, i)
+			s.Update(w)
 			if i%50 == 49 {
-				_ = copied.Refit(context.Background()) // too few bars since: the version stays
+				_ = s.Refit(context.Background()) // too few bars since: the version stays
 			}
-			for _, h := range set.Horizons {
-				p, err := copied.Predict(upTo(bars, i), h)
-				if err == nil {
-					err = valid(&p)
+			for _, a := range say(s, set, w) {
+				if a.err == nil {
+					a.err = valid(&a.p)
 				}
-				if err != nil && (!isData(err) || i > 1450) {
-					t.Fatalf("%s: %d bars later: %v", name, i-900, err)
+				if a.err != nil && (!isData(a.err) || i > 1150) {
+					t.Fatalf("%s: %d bars later: %v", name, i-900, a.err)
 				}
 			}
 		}

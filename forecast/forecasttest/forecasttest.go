@@ -27,8 +27,6 @@ import (
 	"sync"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/market"
 )
@@ -65,14 +63,12 @@ func Exercise(t *testing.T, f forecast.Forecaster, real ...[]market.Bar) {
 	t.Run("units", func(t *testing.T) { units(t, f, real[0][:enough]) })
 	t.Run("short", func(t *testing.T) { short(t, f, real[0]) })
 	t.Run("hostile", func(t *testing.T) { hostile(t, f) })
-	t.Run("random paths", func(t *testing.T) {
-		rapid.Check(t, func(t *rapid.T) {
-			bars := Bars(drawCloses(t)...)
-			if err := try(f, window(bars)); err != nil && !isData(err) {
-				t.Fatalf("%v", err)
-			}
-		})
-	})
+	if follower, ok := f.(forecast.Follower); ok {
+		t.Run("random paths", func(t *testing.T) { wander(t, follower) })
+		return // a state goes through the scenes: see Follow
+	}
+	t.Run("scenes", func(t *testing.T) { staged(t, f) })
+	t.Run("random paths", func(t *testing.T) { random(t, f) })
 }
 
 // answers checks that w is answered at every horizon, validly and repeatably.
@@ -202,6 +198,11 @@ func try(f forecast.Forecaster, w forecast.Window) error {
 	if err != nil {
 		return err
 	}
+	return all(fitted, w)
+}
+
+// all asks fitted for every horizon, as try does.
+func all(fitted forecast.Fitted, w forecast.Window) error {
 	var first error
 	for h := 1; h <= Horizons; h++ {
 		p, err := fitted.Predict(w, h)

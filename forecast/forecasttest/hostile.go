@@ -5,8 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/market"
 )
@@ -98,22 +96,4 @@ func hostile(t *testing.T, f forecast.Forecaster) {
 			}
 		})
 	}
-}
-
-// drawCloses draws a path of prices: a walk with steps of any size, stretches
-// without movement, jumps.
-func drawCloses(t *rapid.T) []float64 {
-	n := rapid.IntRange(0, 400).Draw(t, "bars")
-	step := math.Pow(10, rapid.Float64Range(-9, 0).Draw(t, "log10 of the step"))
-	still := rapid.Float64Range(0, 1).Draw(t, "share of bars without movement")
-	seed := rapid.Uint64().Draw(t, "seed")
-	closes := walk(seed, n, step, still)
-	if n > 0 && rapid.Bool().Draw(t, "with a jump") {
-		at := rapid.IntRange(0, n-1).Draw(t, "at")
-		by := math.Pow(10, rapid.Float64Range(-12, 12).Draw(t, "log10 of the jump"))
-		for i := at; i < n; i++ {
-			closes[i] *= by
-		}
-	}
-	return closes
 }

@@ -1,0 +1,110 @@
+package forecasttest
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The suite finds nothing wrong with a sound model.
+func TestSuitePasses(t *testing.T) {
+	bars := Walk(9, 1500)
+	t.Run("model", func(t *testing.T) { Exercise(t, plain{}, bars) })
+	t.Run("state", func(t *testing.T) {
+		Exercise(t, following{}, bars)
+		Follow(t, following{}, bars)
+	})
+}
+
+const inside = "FORETICK_BROKEN_MODELS"
+
+// TestSuiteFinds runs the suite on each broken model in another process, and expects it to
+// fail there and to say why. One random path is drawn, so that luck has no part in it.
+func TestSuiteFinds(t *testing.T) {
+	faults := map[string]fault{}
+	bars := Walk(9, 1500)
+	for name, c := range broken {
+		faults["a model "+name] = fault{c.says, func(t *testing.T) { Exercise(t, plain{c.spoil}, bars) }}
+		faults["a state "+name] = fault{c.says, func(t *testing.T) { Follow(t, following{plain: plain{c.spoil}}, bars) }}
+	}
+	for name, c := range brokenStates {
+		faults["a state that "+name] = fault{c.says, func(t *testing.T) { Follow(t, following{wrap: c.wrap}, bars) }}
+	}
+	if os.Getenv(inside) != "" {
+		for name, f := range faults {
+			t.Run(name, f.run)
+		}
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSuiteFinds$", "-test.v", "-rapid.nofailfile", "-rapid.checks=1")
+	cmd.Env = append(os.Environ(), inside+"=yes")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Fatal("the suite found nothing wrong")
+	}
+	told := map[string]string{} // what was told of each
+	name := ""
+	for line := range strings.Lines(string(out)) {
+		if run, ok := strings.CutPrefix(line, "=== RUN   TestSuiteFinds/"); ok {
+			name, _, _ = strings.Cut(strings.TrimSpace(run), "/")
+		}
+		told[name] += line
+	}
+	for name, f := range faults {
+		t.Run(name, func(t *testing.T) {
+			_, name, _ := strings.Cut(t.Name(), "/")
+			if !strings.Contains(string(out), "--- FAIL: TestSuiteFinds/"+name+" (") {
+				t.Fatalf("the suite found nothing wrong:\n%s", told[name])
+			}
+			if !slices.ContainsFunc(strings.Split(f.says, "|"), func(s string) bool { return strings.Contains(told[name], s) }) {
+				t.Errorf("the suite does not say %q:\n%s", f.says, told[name])
+			}
+		})
+	}
+}
+
+// fault is a model to run the suite on, and what it must say of it, one way or another.
+type fault struct {
+	says string
+	run  func(t *testing.T)
+}
+
+// Random paths reach what is rare, too: a hundred of them come again and again to where the
+// price stands, or moves as it has not moved for long.
+func TestRandomPathsReach(t *testing.T) {
+	path := rapid.Custom(func(t *rapid.T) *tape {
+		p := newTape(rapid.Uint64().Draw(t, "seed"))
+		for range 320 {
+			p.walk(sigma)
+		}
+		drawStretches(t, p)
+		return p
+	})
+	reached := map[string]int{}
+	for seed := range 100 {
+		w := window(path.Example(seed).bars)
+		for name, so := range map[string]bool{
+			"20 flat bars":            vol(w, 0, 20) == 0,
+			"volatility tripled":      vol(w, 0, 20) > 3*vol(w, 20, 100),
+			"volatility of a third":   vol(w, 0, 20) < vol(w, 20, 100)/3,
+			"all bars rise":           count(w, 10, func(r float64) bool { return r > 0 }) == 10,
+			"up and down in turn":     turns(w, 5) == 5,
+			"the high is the low":     newest(w).High == newest(w).Low && ret(w, 0) != 0,
+			"a move after a standing": vol(w, 1, 3) == 0 && ret(w, 0) != 0,
+		} {
+			if so {
+				reached[name]++
+			}
+		}
+	}
+	t.Log(reached)
+	for _, name := range []string{"20 flat bars", "volatility tripled", "volatility of a third", "all bars rise", "up and down in turn", "the high is the low", "a move after a standing"} {
+		if reached[name] < 3 {
+			t.Errorf("%s: in %d of 100 paths", name, reached[name])
+		}
+	}
+}
