@@ -206,11 +206,6 @@ func reason(line string) (beginning string, ok bool) {
 // goes there.
 func docFolder(t *testing.T) string {
 	t.Helper()
-	shared := testdata.Shared(t)
-	shared, err := filepath.Abs(shared)
-	if err != nil {
-		t.Fatal(err)
-	}
 	work := t.TempDir()
 	p := start(t, "--data", filepath.Join(work, "data"))
 	n := 0
@@ -249,7 +244,7 @@ func docFolder(t *testing.T) string {
 		write(name, nil) // only their names are read
 	}
 	for _, name := range []string{"lstm_model.pth", "lstm_model_hyper_param.json", "X_scaler.pkl", "y_scaler.pkl"} {
-		write(name, read(filepath.Join(shared, "golden", name)))
+		write(name, read(testdata.Network(t, name)))
 	}
 	t.Chdir(work)
 	t.Setenv("FORETICK_ADDR", "127.0.0.1:0") // doctor asks whether it is free

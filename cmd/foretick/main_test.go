@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -31,14 +32,26 @@ func TestMain(m *testing.M) {
 	testscript.Main(pgtest.Runner{M: m}, map[string]func(){"foretick": main})
 }
 
+// Scripts find the repository's own series in $MARKET and its price network in $NETWORK. Where
+// the condition [wide] holds, real data is in $SHARED.
 func TestScripts(t *testing.T) {
-	shared := testdata.Shared(t)
+	market, network, wide := testdata.Market(t, ""), testdata.Network(t, ""), testdata.Wide(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("SHARED", shared)
+			e.Setenv("MARKET", market)
+			e.Setenv("NETWORK", network)
+			if wide {
+				e.Setenv("SHARED", testdata.Shared(t))
+			}
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "wide" {
+				return false, fmt.Errorf("there is no condition %q", name)
+			}
+			return wide, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// status N foretick ARGS runs foretick and wants the exit status N.

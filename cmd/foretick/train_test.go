@@ -44,7 +44,7 @@ var trained = regexp.MustCompile(`(?m)^lstm ([0-9a-f]{16}): `)
 // that it gives in one go.
 func TestTrainGoesOn(t *testing.T) {
 	dir := t.TempDir()
-	args := []string{"--units", "2", "--steps", "16", "--epochs", "3", "--restarts", "2", "--file", filepath.Join(testdata.Shared(t), "data", "daily", "USDCHF.csv"), "--until", "2015-01-01", "--data"}
+	args := []string{"--units", "2", "--steps", "16", "--epochs", "3", "--restarts", "2", "--file", testdata.Market(t, "daily/FX.csv"), "--until", "2012-01-01", "--data"}
 	status, whole, errs := training(t, 0, append(args, filepath.Join(dir, "whole"))...)
 	if status != 0 {
 		t.Fatalf("status %d: %s", status, errs)
@@ -86,13 +86,13 @@ func TestTrainGoesOn(t *testing.T) {
 // first again.
 func TestTrainOfYearsGoesOn(t *testing.T) {
 	dir := t.TempDir()
-	args := []string{"--units", "2", "--steps", "16", "--epochs", "2", "--restarts", "1", "--file", filepath.Join(testdata.Shared(t), "data", "daily", "USDCHF.csv"), "--each", "year", "--from", "2014", "--until", "2015", "--data", dir}
+	args := []string{"--units", "2", "--steps", "16", "--epochs", "2", "--restarts", "1", "--file", testdata.Market(t, "daily/FX.csv"), "--each", "year", "--from", "2011", "--until", "2012", "--data", dir}
 	status, out, errs := training(t, 3, args...)
-	if status != 1 || len(trained.FindAllString(out, -1)) != 1 || !strings.Contains(errs, "train-lstm.checkpoint-2015") {
+	if status != 1 || len(trained.FindAllString(out, -1)) != 1 || !strings.Contains(errs, "train-lstm.checkpoint-2012") {
 		t.Fatalf("status %d, %s%s", status, out, errs)
 	}
 	status, out, errs = training(t, 0, args...)
-	if status != 0 || len(trained.FindAllString(out, -1)) != 1 || !strings.Contains(errs, "2014-01-01: version ") || !strings.Contains(errs, "after 1 epoch\n") {
+	if status != 0 || len(trained.FindAllString(out, -1)) != 1 || !strings.Contains(errs, "2011-01-01: version ") || !strings.Contains(errs, "after 1 epoch\n") {
 		t.Fatalf("status %d, %s%s", status, out, errs)
 	}
 }
