@@ -7,12 +7,15 @@
 #
 #   apt-get install python3-fastapi python3-uvicorn python3-uvloop python3-httptools python3-sklearn python3-torch wrk
 #   make build && bench/predict/run.sh [seconds]
+#
+# The network is the repository's; with FORETICK_SHARED it is the original's, in golden/ there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${FORETICK:-bin/foretick}
 seconds=${1:-8}
 rate=${RATE:-4000}
-golden=${FORETICK_SHARED:-../shared}/golden
+network=${FORETICK_SHARED:+$FORETICK_SHARED/golden}
+network=${network:-testdata/network}
 dir=$(mktemp -d)
 addr=127.0.0.1:18098
 pids=()
@@ -38,13 +41,13 @@ paced() { "$dir/paced" -url "http://$addr/predict_next_price" -connections 8 -ra
 resident() { echo "  resident: $(awk '/VmRSS/{print $2 / 1024 " MB"}' "/proc/$1/status")"; }
 
 # One thread a worker: four workers with as many threads as processors would only hinder each other.
-OMP_NUM_THREADS=1 GOLDEN=$(realpath "$golden") PYTHONWARNINGS=ignore /usr/bin/python3 -m uvicorn --app-dir bench/predict --workers 4 --log-level error --host 127.0.0.1 --port 18098 service:app &
+OMP_NUM_THREADS=1 NETWORK=$(realpath "$network") PYTHONWARNINGS=ignore /usr/bin/python3 -m uvicorn --app-dir bench/predict --workers 4 --log-level error --host 127.0.0.1 --port 18098 service:app &
 pids+=($!)
 measure "original service, 4 workers" $!
 echo "  resident: $(ps -o rss= --ppid "$!" | awk '{s += $1} END {print s / 1024 " MB"}')"
 stop
 
-"$bin" models import --data "$dir/data" --name original --pth "$golden/lstm_model.pth" --hyper "$golden/lstm_model_hyper_param.json" --x-scaler "$golden/X_scaler.pkl" --y-scaler "$golden/y_scaler.pkl" >/dev/null
+"$bin" models import --data "$dir/data" --name original --pth "$network/lstm_model.pth" --hyper "$network/lstm_model_hyper_param.json" --x-scaler "$network/X_scaler.pkl" --y-scaler "$network/y_scaler.pkl" >/dev/null
 for model in original ewma; do
 	"$bin" serve --addr $addr --data "$dir/data" --predict-model $model >/dev/null 2>&1 &
 	pids+=($!)

@@ -1,7 +1,7 @@
 """The original prediction service, written again for comparison: FastAPI that loads the network and
 both scalers from disk for every request, as the original did.
 
-    GOLDEN=../shared/golden uvicorn --app-dir bench/predict --workers 4 service:app
+    NETWORK=testdata/network uvicorn --app-dir bench/predict --workers 4 service:app
 
 Written for python3-fastapi 0.92, python3-uvicorn 0.17 (with uvloop and httptools), python3-sklearn 1.2 and python3-torch 1.13.1 of
 Debian 12.
@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 warnings.filterwarnings("ignore")  # the scalers were saved by another scikit-learn
-golden = os.environ["GOLDEN"]
+folder = os.environ["NETWORK"]
 app = FastAPI()
 
 
@@ -46,13 +46,13 @@ def healthz():
 def predict_next_price(q: Question):
     if len(q.prices) != 7:
         return {"error": "7 lookback prices are required."}
-    with open(golden + "/lstm_model_hyper_param.json") as f:
+    with open(folder + "/lstm_model_hyper_param.json") as f:
         h = json.load(f)
     net = Network(h["input_size"], h["hidden_size"], h["num_stacked_layers"])
-    state = torch.load(golden + "/lstm_model.pth")
+    state = torch.load(folder + "/lstm_model.pth")
     net.load_state_dict(dict(zip(net.state_dict(), state.values())))
     net.eval()
-    x, y = joblib.load(golden + "/X_scaler.pkl"), joblib.load(golden + "/y_scaler.pkl")
+    x, y = joblib.load(folder + "/X_scaler.pkl"), joblib.load(folder + "/y_scaler.pkl")
     with torch.no_grad():
         scaled = torch.tensor(x.transform([q.prices]), dtype=torch.float32).unsqueeze(-1)
         out = y.inverse_transform(net(scaled).numpy())

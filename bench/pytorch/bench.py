@@ -1,9 +1,9 @@
 """What PyTorch takes for what Foretick's networks do: BenchmarkOriginal, BenchmarkForward and
 BenchmarkTrainingStep of package forecast/neural, in the same shapes.
 
-    python3 bench/pytorch/bench.py SHARED
+    python3 bench/pytorch/bench.py testdata/network
 
-SHARED is the folder with golden/. It prints Go benchmark lines, so that benchstat can compare them.
+The folder is that of a price network and its answers; the original's has the same files. It prints Go benchmark lines, so that benchstat can compare them.
 The first number of threads is that of the forward passes and of "one"; the training step runs on one
 and on two. Written for python3-torch 1.13.1 of Debian 12.
 """
@@ -13,11 +13,11 @@ import time
 
 import torch
 
-golden = sys.argv[1] + "/golden"
+folder = sys.argv[1]
 
 
-class Original(torch.nn.Module):
-    """The original service's network: the head reads the last hidden row."""
+class PriceNetwork(torch.nn.Module):
+    """A network like the original service's: the head reads the last hidden row."""
 
     def __init__(self, inputs, hidden, layers):
         super().__init__()
@@ -57,12 +57,12 @@ def clock(name, f, least=2.0):
 
 def main():
     torch.set_num_threads(1)
-    hyper = json.load(open(golden + "/lstm_model_hyper_param.json"))
-    model = Original(hyper["input_size"], hyper["hidden_size"], hyper["num_stacked_layers"])
-    model.load_state_dict(torch.load(golden + "/lstm_model.pth"))
+    hyper = json.load(open(folder + "/lstm_model_hyper_param.json"))
+    model = PriceNetwork(hyper["input_size"], hyper["hidden_size"], hyper["num_stacked_layers"])
+    model.load_state_dict(torch.load(folder + "/lstm_model.pth"))
     model.eval()
-    case = json.load(open(golden + "/golden.json"))["cases"][1]
-    scalers = json.load(open(golden + "/model.json"))
+    case = json.load(open(folder + "/golden.json"))["cases"][1]
+    scalers = json.load(open(folder + "/model.json"))
     mean, scale = (torch.tensor(scalers["x_scaler"][k], dtype=torch.float64) for k in ("mean", "scale"))
     ymean, yscale = scalers["y_scaler"]["mean"][0], scalers["y_scaler"]["scale"][0]
 
