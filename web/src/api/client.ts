@@ -113,8 +113,25 @@ async function ask(path: string, query: Query, init: RequestInit, signal?: Abort
   return res;
 }
 
+/** What is wrong with an answer that is not Foretick's: a proxy or a login page stands in between. */
+export function foreign(res: Response): ApiError {
+  const type = (res.headers.get("content-type") ?? "").split(";")[0]?.trim() || "no type";
+  return new ApiError(0, "Not Foretick", `Something else answered in Foretick's place, with ${type}.`);
+}
+
+/** Reads an answer as JSON. */
+async function read<T>(res: Response, signal?: AbortSignal): Promise<T> {
+  if (!(res.headers.get("content-type") ?? "").includes("json")) throw foreign(res);
+  try {
+    return (await res.json()) as T;
+  } catch (e) {
+    if (signal?.aborted) throw e;
+    throw new ApiError(0, "Half an answer", "Foretick's answer broke off.");
+  }
+}
+
 const get = async <T>(path: string, query: Query, signal?: AbortSignal): Promise<T> =>
-  (await (await ask(path, query, {}, signal)).json()) as T;
+  read(await ask(path, query, {}, signal), signal);
 
 const backtest = (id: string, rest = ""): string => `/backtests/${encodeURIComponent(id)}${rest}`;
 
@@ -175,8 +192,7 @@ export const api = {
   models: (signal?: AbortSignal) => get<{ items: Model[] }>("/models", {}, signal),
   backtests: (signal?: AbortSignal) => get<{ items: Job[] }>("/backtests", {}, signal),
   backtest: (id: string, signal?: AbortSignal) => get<Job>(backtest(id), {}, signal),
-  order: async (o: BacktestOrder): Promise<Job> =>
-    (await (await ask("/backtests", {}, json(o))).json()) as Job,
+  order: async (o: BacktestOrder): Promise<Job> => read(await ask("/backtests", {}, json(o))),
   /** Cancels a backtest that waits or runs, forgets one that has ended. */
   drop: async (id: string): Promise<void> => {
     await ask(backtest(id), {}, { method: "DELETE" });
@@ -191,15 +207,14 @@ export const api = {
     (await ask(version(v, "/file"), {}, {})).blob(),
   importVersion: async (file: Blob): Promise<Version> => {
     const headers = { "Content-Type": "application/octet-stream" };
-    return (await (await ask("/versions", {}, { method: "POST", body: file, headers })).json()) as Version;
+    return read(await ask("/versions", {}, { method: "POST", body: file, headers }));
   },
   dropVersion: async (v: { name: string; id: string }): Promise<void> => {
     await ask(version(v), {}, { method: "DELETE" });
   },
   trainings: (signal?: AbortSignal) => get<{ items: Training[] }>("/trainings", {}, signal),
   training: (id: string, signal?: AbortSignal) => get<Training>(training(id), {}, signal),
-  train: async (o: TrainingOrder): Promise<Training> =>
-    (await (await ask("/trainings", {}, json(o))).json()) as Training,
+  train: async (o: TrainingOrder): Promise<Training> => read(await ask("/trainings", {}, json(o))),
   /** Cancels a training that waits or runs, forgets one that has ended. */
   dropTraining: async (id: string): Promise<void> => {
     await ask(training(id), {}, { method: "DELETE" });

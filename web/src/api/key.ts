@@ -5,7 +5,7 @@ const NAME = "foretick.key";
 /** The stored key, empty when there is none or storage is blocked. */
 export function readKey(): string {
   try {
-    return localStorage.getItem(NAME) ?? "";
+    return localStorage.getItem(NAME) ?? memory;
   } catch {
     return memory;
   }

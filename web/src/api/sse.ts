@@ -1,5 +1,5 @@
 import { createParser } from "eventsource-parser";
-import { type ApiError, authorization, problemOf } from "./client.ts";
+import { type ApiError, authorization, foreign, problemOf } from "./client.ts";
 
 // Server-sent events over fetch: EventSource cannot send an Authorization header
 // and hides why a connection failed.
@@ -127,6 +127,8 @@ export class Stream {
           this.close();
           return;
         }
+      } else if (!(res.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
+        this.#handlers.onProblem(foreign(res));
       } else {
         await this.#read(res.body, abort);
       }
