@@ -101,6 +101,7 @@ export class Bars {
     if (old.t !== b.t) {
       if (i === 0 && this.full) return { kind: "none" };
       this.items.splice(i, 0, b);
+      if (this.items.length > this.#max) this.items.shift();
       return { kind: "rebuild" };
     }
     if (b.revision <= old.revision) return { kind: "none" };

@@ -72,7 +72,9 @@ export abstract class Follow<J extends Ordered> {
     const { signal } = this.#abort;
     clearTimeout(this.#timer);
     try {
-      this.jobs.value = await this.readAll(signal);
+      const jobs = await this.readAll(signal);
+      if (signal.aborted) return;
+      this.jobs.value = jobs;
       this.problem.value = null;
       this.#again(POLL_MS);
     } catch (e) {
@@ -127,6 +129,7 @@ export abstract class Follow<J extends Ordered> {
     const { signal } = this.#abort;
     try {
       const job = await this.readOne(next.id, signal);
+      if (signal.aborted) return;
       if (!active(job)) return void this.load();
       this.jobs.value = (this.jobs.value ?? []).map(j => (j.id === job.id ? job : j));
       this.problem.value = null;
