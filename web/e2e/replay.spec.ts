@@ -4,9 +4,9 @@ import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import type { Accuracy, Calibration, Reject, Spread, Window } from "../src/api/types.ts";
 import { attr, axe, launch, open, until } from "./browser.ts";
-import { Foretick, SHARED } from "./server.ts";
+import { Foretick, MARKET } from "./server.ts";
 
-const SERIES = "file:AMZN@1m";
+const SERIES = "file:STOCK@1m";
 const PATH = `/v1/series/${encodeURIComponent(SERIES)}`;
 
 /** A number as a person reads it, and how far the text may be from the value. */
@@ -61,7 +61,7 @@ describe("the dashboard over recorded prices", { timeout: 240_000 }, () => {
   let browser: Browser;
 
   before(async () => {
-    const file = join(SHARED, "data", "intraday", "AMZN_1min_201902.csv");
+    const file = join(MARKET, "intraday", "STOCK_1m.csv");
     [server, browser] = await Promise.all([
       Foretick.serve(["--feed", "replay", "--speed", "max", "--file", file]),
       launch(),
@@ -153,15 +153,15 @@ describe("the dashboard over recorded prices", { timeout: 240_000 }, () => {
       await page.keyboard.press("Shift+ArrowLeft");
       return (await attr(page, ".chart", "data-first")) < first;
     });
-    assert.equal(await attr(page, ".chart", "data-bars"), 1943);
-    const from = Date.parse("2019-02-11T15:00:00Z") / 1000;
-    const to = Date.parse("2019-02-11T17:00:00Z") / 1000;
+    assert.equal(await attr(page, ".chart", "data-bars"), 2275);
+    const from = Date.parse("2019-03-07T15:00:00Z") / 1000;
+    const to = Date.parse("2019-03-07T17:00:00Z") / 1000;
     await page.goto(`${server.url}/?range=${from}-${to}`);
-    await until("the stretch", async () => (await attr(page, ".chart", "data-bars")) === 1943);
+    await until("the stretch", async () => (await attr(page, ".chart", "data-bars")) === 2275);
     await until("the handle", async () =>
       (
         await page.getByRole("slider", { name: "End of the range in sight" }).getAttribute("aria-valuetext")
-      )?.includes("11 Feb 2019"),
+      )?.includes("7 Mar 2019"),
     );
     await page.close();
   });
@@ -169,7 +169,7 @@ describe("the dashboard over recorded prices", { timeout: 240_000 }, () => {
 
 describe("the dashboard over a bad file", { timeout: 120_000 }, () => {
   it("shows what was refused, with file, line and reason", async () => {
-    const file = join(SHARED, "data", "raw", "CRCL_1h_mixed_utc_offsets.csv");
+    const file = join(MARKET, "raw", "STOCK_1h_mixed_offsets.csv");
     const server = await Foretick.serve(["--feed", "replay", "--speed", "max", "--file", file]);
     const browser = await launch();
     try {

@@ -10,8 +10,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 /** The binary under test; `make build` leaves it there. */
 const BIN = process.env.FORETICK_BIN ?? join(root, "bin", "foretick");
 
-/** The folder of real market data. */
-export const SHARED = process.env.FORETICK_SHARED ?? join(root, "..", "shared");
+/** The repository's own market data; its README says what is in each file. */
+export const MARKET = join(root, "testdata", "market");
 
 async function freePort(): Promise<number> {
   const s = createServer();

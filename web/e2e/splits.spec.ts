@@ -1,36 +1,37 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { attr, axe, launch, open, overhang, until } from "./browser.ts";
-import { Foretick, SHARED } from "./server.ts";
+import { Foretick, MARKET } from "./server.ts";
 
-const FILE = join(SHARED, "data", "daily", "AAPL_unadjusted.csv");
-const PATH = `/v1/series/${encodeURIComponent("file:AAPL@1d")}`;
+const FILE = join(MARKET, "daily", "SPLIT.csv");
+const PATH = `/v1/series/${encodeURIComponent("file:SPLIT@1d")}`;
 
 interface Items<T> {
   items: T[];
 }
 
-/** Foretick at the end of Apple's prices as traded, the last years of them forecast. */
-async function apple(...args: string[]): Promise<Foretick> {
+/** Foretick at the end of a share's prices as traded, the last years of them forecast: the
+ * split of 4:1 is history, that of 7:1 comes in their midst. */
+async function asTraded(...args: string[]): Promise<Foretick> {
   const server = await Foretick.serve([
-    ...["--feed", "replay", "--speed", "max", "--file", FILE, "--start", "2018-01-01", "--models", "ewma"],
+    ...["--feed", "replay", "--speed", "max", "--file", FILE, "--start", "2017-01-01", "--models", "ewma"],
     ...args,
   ]);
   await until("the end of the recording", async () => {
     const { items } = await server.get<Items<{ state: string }>>("/v1/feeds");
     const w = await server.get<Items<unknown>>(`${PATH}/warnings`).catch(() => ({ items: [] }));
-    return items[0]?.state === "finished" && w.items.length === 4;
+    return items[0]?.state === "finished" && w.items.length === 2;
   });
   return server;
 }
 
-/** The close of the last bar before the split of 2020, as the chart's legend has it. */
+/** The close of the last bar before the split of 2017, as the chart's legend has it. */
 async function closeBefore(page: Page, server: Foretick, adjusted: string): Promise<number> {
-  const q = `from=2020-08-28&to=2020-08-29&adjusted=${adjusted}`;
+  const q = `from=2017-09-14&to=2017-09-15&adjusted=${adjusted}`;
   const { items } = await server.get<Items<{ close: number }>>(`${PATH}/bars?${q}`);
   assert.equal(items.length, 1);
   await until("the bars", async () => (await attr(page, ".chart", "data-bars")) >= 1500);
@@ -41,7 +42,7 @@ describe("splits that nobody announced", { timeout: 240_000 }, () => {
   let server: Foretick;
   let browser: Browser;
   before(async () => {
-    [server, browser] = await Promise.all([apple(), launch()]);
+    [server, browser] = await Promise.all([asTraded(), launch()]);
   });
   after(async () => {
     await browser?.close();
@@ -60,14 +61,14 @@ describe("splits that nobody announced", { timeout: 240_000 }, () => {
       const words = await strip.innerText();
       assert.match(
         words,
-        /Data warning\. The move from 499\.230 to 127\.670 at .*31 Aug.* looks like an unannounced split 4:1\./,
+        /Data warning\. The move from 216\.96 to 30\.86 at .*15 Sep.* looks like an unannounced split 7:1\./,
       );
       assert.match(words, /nothing is rescaled/);
       const panel = page.locator("section.panel", { has: page.locator("#splits-title") });
-      assert.match(await panel.innerText(), /4 data warnings/);
+      assert.match(await panel.innerText(), /2 data warnings/);
       assert.deepEqual(
         (await panel.locator("li").allInnerTexts()).map(s => /split \d:1/.exec(s)?.[0]),
-        ["split 4:1", "split 7:1", "split 2:1", "split 2:1"],
+        ["split 7:1", "split 4:1"],
       );
       // There is nothing to adjust by.
       assert.equal(await page.getByRole("combobox", { name: "Prices" }).count(), 0);
@@ -83,12 +84,11 @@ describe("splits and dividends that were announced", { timeout: 240_000 }, () =>
   let server: Foretick;
   let browser: Browser;
   before(async () => {
-    const file = join(dir, "apple.csv");
-    writeFileSync(
-      file,
-      "ex,kind,value\n2000-06-21,split,2\n2005-02-28,split,2\n2014-06-09,split,7:1\n2020-08-31,split,4\n2020-08-07,dividend,0.82\n",
-    );
-    [server, browser] = await Promise.all([apple("--actions", file), launch()]);
+    // What was announced, and what was not.
+    const file = join(dir, "actions.csv");
+    const announced = readFileSync(join(MARKET, "daily", "SPLIT_actions.csv"), "utf8");
+    writeFileSync(file, `${announced}2017-09-15,split,7:1\n2017-08-25,dividend,0.31\n`);
+    [server, browser] = await Promise.all([asTraded("--actions", file), launch()]);
   });
   after(async () => {
     await browser?.close();
@@ -97,20 +97,20 @@ describe("splits and dividends that were announced", { timeout: 240_000 }, () =>
   });
 
   it("are listed, are no warning, and adjust the chart on request", async () => {
-    const { page, errors } = await open(browser, `${server.url}/?range=1593561600-1606780800`);
+    const { page, errors } = await open(browser, `${server.url}/?range=1498867200-1512086400`);
     const raw = await closeBefore(page, server, "none");
-    assert.equal(raw, 499.23);
+    assert.equal(raw, 216.96);
     assert.equal(await page.locator("#data-warning").count(), 0);
     const panel = page.locator("section.panel", { has: page.locator("#splits-title") });
     await until("the list", async () => (await panel.locator("li").count()) === 5);
-    assert.match((await panel.locator("li").allInnerTexts())[1] as string, /dividend 0\.82/);
+    assert.match((await panel.locator("li").allInnerTexts())[1] as string, /dividend 0\.31/);
     assert.doesNotMatch(await panel.innerText(), /data warning/);
     const select = page.getByRole("combobox", { name: "Prices" });
     assert.equal(await select.inputValue(), "none");
     await select.selectOption("splits");
     await until("the address", async () => page.url().includes("adjusted=splits"));
     const close = await closeBefore(page, server, "splits");
-    assert.ok(Math.abs(close - raw / 4) < 1e-9);
+    assert.ok(Math.abs(close - raw / 7) < 1e-9);
     await select.selectOption("all");
     await until("the address", async () => page.url().includes("adjusted=all"));
     await until("the bars", async () => (await attr(page, ".chart", "data-bars")) >= 1500);

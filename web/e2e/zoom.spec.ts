@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import type { Browser } from "playwright-core";
 import type { Series } from "../src/api/types.ts";
 import { axe, launch, open, until } from "./browser.ts";
-import { Foretick, SHARED } from "./server.ts";
+import { Foretick, MARKET } from "./server.ts";
 
 const CHART = "section.chart";
 
@@ -15,7 +15,7 @@ describe("zooming over a long history", { timeout: 240_000 }, () => {
   let first = 0;
 
   before(async () => {
-    const file = join(SHARED, "data", "intraday", "BTCUSD_1min_days.csv");
+    const file = join(MARKET, "intraday", "COIN_1m.csv.gz");
     [server, browser] = await Promise.all([
       Foretick.serve([
         "--feed",
