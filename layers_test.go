@@ -47,7 +47,7 @@ var layers = []layer{
 	{"internal/guard", "verifies the ledger of a running program again and again, and measures its disk", []string{"market", "ledger", "internal/disk", "internal/store"}},
 	{"internal/inputs", "holds the inputs that the ledger seals against the bars that are stored", []string{"market", "ledger", "track", "internal/store"}},
 	{"internal/bundle", "what a person who helps needs to know, without secrets and prices", []string{"market", "ledger", "internal/store"}},
-	{"internal/upkeep", "what becomes due in a store: old bars deleted, candles of an older version made", []string{"market", "internal/store"}},
+	{"internal/upkeep", "what becomes due in a store: old bars deleted, missing candles made", []string{"market", "internal/store"}},
 	{"internal/modelfile", "model files of other programs, read as data", nil},
 	{"internal/desk", "a queue of long jobs: stored, watched, cancelled, resumed", []string{"market", "internal/store"}},
 	{"internal/registry", "stored model versions", []string{"market", "forecast", "forecast/neural", "internal/modelfile", "internal/store"}},

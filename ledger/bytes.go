@@ -14,8 +14,7 @@ var be = binary.BigEndian
 // appendEntry appends the canonical bytes of a checked entry.
 func appendEntry(b []byte, e *Entry, kind Kind) []byte {
 	b = append(b, magic[:]...)
-	format := e.format()
-	b = append(b, format, byte(kind), byte(e.Mode))
+	b = append(b, FormatVersion, byte(kind), byte(e.Mode))
 	b = appendString(b, string(e.Series))
 	b = be.AppendUint64(b, e.Seq)
 	b = appendTime(b, e.At)
@@ -26,7 +25,7 @@ func appendEntry(b []byte, e *Entry, kind Kind) []byte {
 		b = appendString(b, e.Genesis.Calendar)
 		b = be.AppendUint16(b, uint16(e.Genesis.Horizons))
 	case Issue:
-		b = appendIssue(b, e.Issue, format)
+		b = appendIssue(b, e.Issue)
 	case Outcome:
 		b = appendSpan(b, e.Outcome.Bar)
 		b = be.AppendUint32(b, uint32(e.Outcome.Revision))
@@ -46,23 +45,13 @@ func appendEntry(b []byte, e *Entry, kind Kind) []byte {
 	return b
 }
 
-// format is the version of the entry's bytes.
-func (e *Entry) format() uint8 {
-	if e.Format == 0 {
-		return FormatVersion
-	}
-	return e.Format
-}
-
-func appendIssue(b []byte, i *IssueBody, format uint8) []byte {
+func appendIssue(b []byte, i *IssueBody) []byte {
 	b = appendTime(b, i.Cutoff)
 	b = append(b, i.Inputs[:]...)
 	b = appendFloat(b, i.Last)
 	b = appendFloat(b, i.Scale)
-	if format > 1 {
-		b = appendFloat(b, i.Volatility)
-		b = append(b, byte(i.Regime))
-	}
+	b = appendFloat(b, i.Volatility)
+	b = append(b, byte(i.Regime))
 	b = be.AppendUint32(b, uint32(len(i.Forecasts)))
 	for k := range i.Forecasts {
 		f := &i.Forecasts[k]
@@ -74,9 +63,6 @@ func appendIssue(b []byte, i *IssueBody, format uint8) []byte {
 		b = appendFloat(b, f.Point)
 		for _, q := range f.Quantiles {
 			b = appendFloat(b, q)
-		}
-		if format == 1 {
-			continue
 		}
 		b = append(b, byte(len(f.Shares)))
 		for _, s := range f.Shares {
@@ -104,9 +90,8 @@ func appendSpan(b []byte, s market.Span) []byte { return appendTime(appendTime(b
 
 // decoder reads canonical bytes; after the first failure it yields zeros.
 type decoder struct {
-	b      []byte
-	err    error
-	format uint8
+	b   []byte
+	err error
 }
 
 func (d *decoder) fail(format string, args ...any) {
@@ -166,11 +151,8 @@ func (d *decoder) count(size, limit int) int {
 }
 
 func (d *decoder) issue() *IssueBody {
-	i := &IssueBody{Cutoff: d.time(), Inputs: d.hash(), Last: d.f64(), Scale: d.f64()}
-	if d.format > 1 {
-		i.Volatility, i.Regime = d.f64(), forecast.Regime(d.u8())
-	}
-	if n := d.count(forecast.Levels*8+31, maxForecasts); n > 0 {
+	i := &IssueBody{Cutoff: d.time(), Inputs: d.hash(), Last: d.f64(), Scale: d.f64(), Volatility: d.f64(), Regime: forecast.Regime(d.u8())}
+	if n := d.count(forecast.Levels*8+32, maxForecasts); n > 0 {
 		i.Forecasts = make([]forecast.Forecast, n)
 	}
 	for k := range i.Forecasts {
@@ -179,9 +161,6 @@ func (d *decoder) issue() *IssueBody {
 		f.Target, f.Late, f.Point = d.span(), d.flag(), d.f64()
 		for q := range f.Quantiles {
 			f.Quantiles[q] = d.f64()
-		}
-		if d.format == 1 {
-			continue
 		}
 		if n := int(d.u8()); n > 0 && d.err == nil {
 			f.Shares = make([]forecast.Share, n)

@@ -12,10 +12,9 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// FormatVersion is the version of the canonical bytes that are written, their fifth
-// byte. Entries of version 1, which had no volatility, regime and shares, stay what they
-// are: they are read, verified and exported as they were sealed.
-const FormatVersion = 2
+// FormatVersion is the version of the canonical bytes, their fifth byte. There is one:
+// entries of any other are refused.
+const FormatVersion = 1
 
 var magic = [4]byte{'F', 'T', 'K', 'L'}
 
@@ -64,14 +63,11 @@ func Decode(b []byte) (*Entry, error) {
 	d := decoder{b: b}
 	var m [4]byte
 	copy(m[:], d.take(4))
-	if d.format = d.u8(); m != magic || d.format < 1 || d.format > FormatVersion {
-		return nil, fmt.Errorf("%w: it does not begin with FTKL and a version from 1 to %d", ErrMalformed, FormatVersion)
+	if version := d.u8(); m != magic || version != FormatVersion {
+		return nil, fmt.Errorf("%w: it does not begin with FTKL and version %d", ErrMalformed, FormatVersion)
 	}
 	kind := Kind(d.u8())
 	e := &Entry{Mode: Mode(d.u8()), Series: market.SeriesID(d.str()), Seq: d.u64(), At: d.time()}
-	if d.format < FormatVersion {
-		e.Format = d.format
-	}
 	e.Prev = d.hash()
 	switch kind {
 	case Genesis:

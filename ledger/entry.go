@@ -99,7 +99,6 @@ type Hash [32]byte
 
 // Entry is one record of the chain. Exactly the body that Kind names is set.
 type Entry struct {
-	Format uint8 // of its canonical bytes; 0 means FormatVersion
 	Series market.SeriesID
 	Mode   Mode        // the same for a whole chain
 	Seq    uint64      // 1 for the genesis entry, then without holes

@@ -116,7 +116,7 @@ func AppendJSON(dst []byte, s Sealed) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	j := entryJSON{Format: int(e.format()), Series: e.Series, Mode: e.Mode, Seq: e.Seq, Kind: s.Kind, At: e.At, Prev: e.Prev, Hash: s.Hash}
+	j := entryJSON{Format: FormatVersion, Series: e.Series, Mode: e.Mode, Seq: e.Seq, Kind: s.Kind, At: e.At, Prev: e.Prev, Hash: s.Hash}
 	switch {
 	case e.Genesis != nil:
 		j.Genesis = (*genesisJSON)(e.Genesis)
@@ -149,14 +149,11 @@ func ParseJSON(line []byte) (Sealed, error) {
 	if err := json.Unmarshal(line, &j); err != nil {
 		return Sealed{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if j.Format < 1 || j.Format > FormatVersion {
-		return Sealed{}, fmt.Errorf("%w: format %d is not one from 1 to %d", ErrMalformed, j.Format, FormatVersion)
+	if j.Format != FormatVersion {
+		return Sealed{}, fmt.Errorf("%w: its format is %d, not %d", ErrMalformed, j.Format, FormatVersion)
 	}
 	e := &Entry{Series: j.Series, Mode: j.Mode, Seq: j.Seq, At: j.At, Prev: j.Prev,
 		Genesis: (*GenesisBody)(j.Genesis), Outcome: (*OutcomeBody)(j.Outcome), Void: (*VoidBody)(j.Void), Gap: (*GapBody)(j.Gap)}
-	if j.Format < FormatVersion {
-		e.Format = uint8(j.Format)
-	}
 	if j.Issue != nil {
 		b := &IssueBody{Cutoff: j.Issue.Cutoff, Inputs: j.Issue.Inputs, Last: j.Issue.Last, Scale: j.Issue.Scale, Volatility: j.Issue.Volatility, Regime: j.Issue.Regime}
 		for _, f := range j.Issue.Forecasts {

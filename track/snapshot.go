@@ -26,7 +26,7 @@ func (t *Track) Snapshot() []byte {
 }
 
 // snapshotFormat is the first number of a snapshot.
-const snapshotFormat = 3
+const snapshotFormat = 1
 
 // header carries what a snapshot says of the track as a whole.
 func (t *Track) header(a *forecast.Archive, slots *int) {

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -110,55 +107,41 @@ func TestTrainingStops(t *testing.T) {
 	verify(t, at)
 }
 
-// earlier takes a database back to the schema of version 4, which had no candles and no ticks.
-func earlier(t *testing.T, at app.Place) {
+// dropCandles deletes the candles of a database, as a migration does that wants them made anew.
+func dropCandles(t *testing.T, at app.Place) {
 	t.Helper()
 	conn, err := sqlite.OpenConn(filepath.Join(at.Data, app.DatabaseFile), sqlite.OpenReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = sqlitex.ExecuteScript(conn, "DROP TABLE rollup; DROP TABLE rollup_state; DROP TABLE tick; PRAGMA user_version=4;", nil)
+	err = sqlitex.ExecuteScript(conn, "DELETE FROM rollup; DELETE FROM rollup_state;", nil)
 	if err := errors.Join(err, conn.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestMigrationStops stops the program while it migrates a database of an earlier version, and while it
-// takes the bars of that into candles: nothing is lost, and the next start goes on.
-func TestMigrationStops(t *testing.T) {
+// TestCandlesStop stops the program while it makes candles that are missing: nothing is lost, and the
+// next start goes on.
+func TestCandlesStop(t *testing.T) {
 	t.Parallel()
 	const bars = 30_000
 	at, id := large(t, bars)
 	want := chart(t, at, id)
-	earlier(t, at)
-	for range 3 { // at moments that nothing marks
-		c := exec.Command(os.Args[0], "db", "migrate", "--data", at.Data)
-		c.Env = append(os.Environ(), asProgram+"=1")
-		var said bytes.Buffer
-		c.Stdout, c.Stderr = &said, &said
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		_ = c.Process.Signal(syscall.SIGTERM) // it may have ended
-		_ = c.Wait()                          // it may have done its work, refused, or not have begun
-		if info, err := at.Inspect(t.Context()); err != nil || info.Counts.Bars != bars {
-			t.Fatalf("%+v, %v\n%s", info, err, said.String())
-		}
-	}
+	dropCandles(t, at)
 	args := []string{"--data", at.Data, "--rollup", "none", "--models", "naive"}
 	p := start(t, args...)
-	until(t, p, "bars are taken into candles", func() bool { return strings.Contains(p.log.String(), "taking the bars of an older version") })
+	until(t, p, "candles are made", func() bool { return strings.Contains(p.log.String(), "making the missing candles") })
 	stopSoon(t, p)
 	if strings.Contains(p.log.String(), `"ERROR"`) {
 		t.Errorf("it says\n%s", p.log)
 	}
 	again := start(t, args...)
-	until(t, again, "all bars are in candles", func() bool {
-		return strings.Contains(p.log.String()+again.log.String(), "are in the candles of charts now")
+	until(t, again, "all candles are made", func() bool {
+		return strings.Contains(p.log.String()+again.log.String(), "the missing candles of charts are made")
 	})
 	stopSoon(t, again)
 	if got := chart(t, at, id); !slices.Equal(got, want) {
-		t.Errorf("a chart has %d candles, before the migration it had %d, or they differ", len(got), len(want))
+		t.Errorf("a chart has %d candles, before it had %d, or they differ", len(got), len(want))
 	}
 	verify(t, at)
 	var out bytes.Buffer

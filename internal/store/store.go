@@ -153,8 +153,8 @@ type ChartReader interface {
 // whoever commits bars meanwhile hardly waits; what calls it decides how often.
 type Keeper interface {
 	// RollUp takes up to limit bars into the candles that are not in them yet, because
-	// an older version stored them, and returns how many there were. Until there are
-	// none left, charts are right but slow.
+	// a migration has deleted candles to have them made anew, and returns how many there
+	// were. Until there are none left, charts are right but slow.
 	RollUp(ctx context.Context, id market.SeriesID, limit int) (rolled int, err error)
 	// DeleteBars deletes up to limit of the oldest bars that start before the day of
 	// UTC in which before lies, with their revisions and events, and returns how many
@@ -279,8 +279,7 @@ type EventReader interface {
 // stood still or was set back, a microsecond later.
 type Clock interface {
 	// SeqAt is the number of the last event that was committed at or before at; it is
-	// never 0. The error is a *TooEarly when there is none or the store did not keep
-	// the time then.
+	// never 0. The error is a *TooEarly when there is none.
 	SeqAt(ctx context.Context, at market.Time) (uint64, error)
 }
 

@@ -1,6 +1,6 @@
-// Package upkeep does what becomes due in a store with time: it takes bars that an older
-// version stored into the candles of charts, and deletes old bars where the operator said
-// how long they are to be kept (a [Policy]).
+// Package upkeep does what becomes due in a store with time: it makes the candles
+// of charts that are missing, as after a migration that wants them made anew, and deletes old
+// bars where the operator said how long they are to be kept (a [Policy]).
 //
 // Ticks, where they are kept, are deleted by their age alone. Of all else only bars are ever deleted, by whole days, a few hundred at a time with pauses in which
 // others write. Their candles stay, and so do the ledger and its scores: chains verify as
@@ -94,7 +94,7 @@ func New(cfg Config) (*Upkeep, error) {
 		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "foretick_retention_deleted_bars_total",
 			Help: "Bars that were deleted because they had become too old."}),
 		rolled: prometheus.NewCounter(prometheus.CounterOpts{Name: "foretick_rollup_caught_up_bars_total",
-			Help: "Bars of an older version that were taken into the candles of charts."}),
+			Help: "Bars whose candles for charts were missing and were made."}),
 	}
 	if err := errors.Join(cfg.Metrics.Register(u.deleted), cfg.Metrics.Register(u.rolled)); err != nil {
 		return nil, fmt.Errorf("upkeep: %w", err)
@@ -140,12 +140,12 @@ func (u *Upkeep) rollUp(ctx context.Context, id market.SeriesID) error {
 		}
 		if n == 0 {
 			if total > 0 {
-				u.cfg.Log.Info("the bars of an older version are in the candles of charts now", "series", id, "bars", total)
+				u.cfg.Log.Info("the missing candles of charts are made", "series", id, "bars", total)
 			}
 			return nil
 		}
 		if total == 0 {
-			u.cfg.Log.Info("taking the bars of an older version into the candles of charts; until then wide charts are slow", "series", id)
+			u.cfg.Log.Info("making the missing candles of charts; until then wide charts are slow", "series", id)
 		}
 		total += n
 		u.rolled.Add(float64(n))

@@ -13,27 +13,6 @@ import (
 // sqlLast is the number of the last event and when the last commit was.
 const sqlLast = "SELECT last_event, (SELECT coalesce(max(at), 0) FROM clock) FROM meta WHERE id = 1 AND owner = $1 FOR UPDATE"
 
-// beginClock notes that everything from before there was a clock was known by now.
-func (w *writer) beginClock(ctx context.Context) error {
-	return pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
-		var last int64
-		err := tx.QueryRow(ctx, "SELECT last_event FROM meta WHERE last_event > 0 AND NOT EXISTS (SELECT FROM clock)").Scan(&last)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		w.tx = tx
-		at := int64(market.TimeOf(w.now()))
-		if err := w.makePart(ctx, "clock", at); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, "INSERT INTO clock (at, seq) VALUES ($1, $2)", at, last)
-		return err
-	})
-}
-
 // SeqAt is the number of the last event committed at or before at. See store.Clock.
 func (s *Store) SeqAt(ctx context.Context, at market.Time) (seq uint64, err error) {
 	err = s.read(ctx, "tell what was known at "+at.String(), func(tx pgx.Tx) error {

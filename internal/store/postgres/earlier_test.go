@@ -26,20 +26,20 @@ const (
 	fixtureSchema = "foretick_earlier" // in the fixtures, in place of the schema that was dumped
 )
 
-// TestEarlierVersions migrates a database of every earlier version, as the program of
-// that time left it, and reads everything back.
+// TestEarlierVersions migrates a database of every version, as the program of its time left it,
+// and reads everything back.
 func TestEarlierVersions(t *testing.T) {
-	if yes, note := storetest.Update(); yes {
-		writeFixture(t, note)
+	if storetest.Update() {
+		writeFixture(t)
 	}
-	for _, name := range storetest.Fixtures(t, fixtureSuffix, int(newestVersion())) {
+	for _, name := range storetest.Fixtures(t, fixtureSuffix, int(current.newest)) {
 		t.Run(name, func(t *testing.T) {
 			address := load(t, name)
 			before, err := Inspect(t.Context(), address)
-			if err != nil || before.Version > int(newestVersion()) || before.Epoch == "" || before.Bytes == 0 {
+			if err != nil || before.Version > int(current.newest) || before.Epoch == "" || before.Bytes == 0 {
 				t.Fatalf("%+v, %v", before, err)
 			}
-			if before.Version < int(newestVersion()) {
+			if before.Version < int(current.newest) {
 				if _, err := Open(t.Context(), address, Options{ReadOnly: true}); !errors.Is(err, store.ErrVersion) || !strings.Contains(err.Error(), "foretick db migrate") {
 					t.Errorf("read without migrating: %v", err)
 				}
@@ -71,23 +71,6 @@ func TestEarlierVersions(t *testing.T) {
 	}
 }
 
-// TestNoMigrationUnderAWriter leaves the schema alone while an older program writes.
-func TestNoMigrationUnderAWriter(t *testing.T) {
-	address := pgtest.Open(t)
-	s, err := Open(t.Context(), address, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	do(t, address, fmt.Sprintf("DELETE FROM goose_db_version WHERE version_id = %d", int(newestVersion())))
-	if _, err := Open(t.Context(), address, Options{}); !errors.Is(err, store.ErrLocked) {
-		t.Errorf("error %v, want ErrLocked", err)
-	}
-	if info, err := Inspect(t.Context(), address); err != nil || info.Version != int(newestVersion())-1 {
-		t.Errorf("%+v, %v", info, err)
-	}
-}
-
 func TestInspectNothing(t *testing.T) {
 	if _, err := Inspect(t.Context(), pgtest.Open(t)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("error %v, want ErrNotFound", err)
@@ -95,14 +78,14 @@ func TestInspectNothing(t *testing.T) {
 }
 
 // writeFixture keeps a database that the program writes now.
-func writeFixture(t *testing.T, note string) {
+func writeFixture(t *testing.T) {
 	address := pgtest.Open(t)
 	said := storetest.WriteEarlier(t, "--store", address)
 	info, err := Inspect(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("%04d%s", info.Version, note)
+	name := fmt.Sprintf("%04d", info.Version)
 	storetest.KeepEarlier(t, name, said)
 	u, err := url.Parse(address)
 	if err != nil {

@@ -12,27 +12,31 @@ import (
 // Inspect describes the database at address, whatever the version of its schema, beside the
 // process that may be writing to it. The error wraps store.ErrNotFound when the database
 // holds nothing of Foretick's.
-func Inspect(ctx context.Context, address string) (info store.Info, err error) {
+func Inspect(ctx context.Context, address string) (store.Info, error) {
+	return current.inspect(ctx, address)
+}
+
+func (s schema) inspect(ctx context.Context, address string) (info store.Info, err error) {
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
 		return info, errAddress
 	}
-	s := &Store{name: nameOf(cfg)}
+	at := &Store{name: nameOf(cfg)}
 	settle(cfg)
-	info = store.Info{Kind: "postgres", Place: s.name, Newest: int(newestVersion())}
+	info = store.Info{Kind: "postgres", Place: at.name, Newest: int(s.newest)}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return info, s.wrap("connect", err)
+		return info, at.wrap("connect", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		return inspect(ctx, tx, &info)
 	})
-	return info, s.wrap("look at it", err)
+	return info, at.wrap("look at it", err)
 }
 
 func inspect(ctx context.Context, tx pgx.Tx, info *store.Info) error {
-	have, err := version(ctx, tx)
+	have, err := versionOf(ctx, tx)
 	if err != nil {
 		return err
 	}

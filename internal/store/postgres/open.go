@@ -39,6 +39,8 @@ type Options struct {
 	ReadOnly bool
 	// Now is the clock by which commits are noted; nil means the machine's.
 	Now func() time.Time
+
+	schema *schema // nil: this program's
 }
 
 // Store is a store.Store on PostgreSQL. It may be used from several goroutines at once.
@@ -49,6 +51,7 @@ type Store struct {
 	w     *writer
 
 	readOnly bool
+	schema   *schema
 
 	gate     sync.RWMutex // held for reading while a request is handed over
 	closed   bool
@@ -85,12 +88,15 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.schema == nil {
+		opt.schema = &current
+	}
 	cfg.MaxConns = int32(opt.Readers)
 	settle(cfg.ConnConfig)
-	s := &Store{name: nameOf(cfg.ConnConfig), readOnly: opt.ReadOnly, requests: make(chan *request, maxGroup), stopped: make(chan struct{})}
+	s := &Store{name: nameOf(cfg.ConnConfig), readOnly: opt.ReadOnly, schema: opt.schema, requests: make(chan *request, maxGroup), stopped: make(chan struct{})}
 	if !opt.ReadOnly {
-		if err := migrate(ctx, cfg.ConnConfig.Copy()); err != nil {
-			return nil, s.wrap("bring the schema up to date", err)
+		if err := s.schema.migrate(ctx, cfg.ConnConfig); err != nil {
+			return nil, s.wrap("bring the schema up to date", errors.Join(err, ctx.Err()))
 		}
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
@@ -160,7 +166,7 @@ func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig, now func() time.T
 	owner := rand.Text()
 	if s.readOnly {
 		close(s.stopped)
-		if err := readable(ctx, s.pool); err != nil {
+		if err := s.schema.check(ctx, s.pool); err != nil {
 			return err
 		}
 		return s.pool.QueryRow(ctx, "SELECT epoch FROM meta WHERE id = 1").Scan(&s.epoch)
@@ -173,10 +179,6 @@ func (s *Store) open(ctx context.Context, cfg *pgx.ConnConfig, now func() time.T
 		return err
 	}
 	if err := s.w.conn.QueryRow(ctx, "SELECT epoch FROM meta WHERE id = 1").Scan(&s.epoch); err != nil {
-		halt()
-		return errors.Join(err, s.w.conn.Close(ctx))
-	}
-	if err := s.w.beginClock(ctx); err != nil {
 		halt()
 		return errors.Join(err, s.w.conn.Close(ctx))
 	}

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -10,7 +12,16 @@ import (
 	"github.com/foretick/foretick/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if address := os.Getenv(migrateAddress); address != "" {
+		if err := migrateUntilKilled(address); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		return
+	}
+	pgtest.Main(m)
+}
 
 func open(t testing.TB) *Store {
 	t.Helper()
@@ -35,7 +46,7 @@ func TestStore(t *testing.T) {
 	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
 }
 
-func TestCandlesOfAnOlderVersion(t *testing.T) {
+func TestMissingCandles(t *testing.T) {
 	s := open(t)
 	storetest.ExerciseRollUp(t, s, func() error {
 		return s.write(t.Context(), "forget", func(ctx context.Context, w *writer) error {

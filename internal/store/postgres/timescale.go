@@ -56,26 +56,25 @@ func timescale(schema string) []string {
 	return list
 }
 
-// partitionBy is what makes a table of the schema a partitioned one.
-var partitionBy = regexp.MustCompile(`\) PARTITION BY RANGE \(\w+\);`)
-
-// schemaFiles are the migrations: as they are, or, where the schema extension holds TimescaleDB,
+// filesFor are the migrations: as they are, or, where the schema extension holds TimescaleDB,
 // with hypertables in place of partitioned tables.
-func schemaFiles(extension string) (fs.FS, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil || extension == "" {
-		return files, err
+func (s schema) filesFor(extension string) (fs.FS, error) {
+	if extension == "" {
+		return s.files, nil
 	}
 	const first = "00001_init.sql"
-	b, err := fs.ReadFile(files, first)
+	b, err := fs.ReadFile(s.files, first)
 	if err != nil {
 		return nil, err
 	}
-	b = partitionBy.ReplaceAll(b, []byte(");"))
+	for _, h := range hypertables {
+		partitioned := regexp.MustCompile(`(CREATE TABLE ` + h.table + ` \([^;]*\)) PARTITION BY RANGE \(` + h.by + `\);`)
+		b = partitioned.ReplaceAll(b, []byte("$1;"))
+	}
 	for _, sql := range timescale(extension) {
 		b = append(b, "\n"+sql+";\n"...)
 	}
-	return &instead{FS: files, name: first, body: b}, nil
+	return &instead{FS: s.files, name: first, body: b}, nil
 }
 
 // instead is a file system in which one file has another content.

@@ -63,7 +63,7 @@ type Source interface {
 // Roll is how far the candles of a series are.
 type Roll struct {
 	// To is the start of the newest bar in the candles, MinTime when there is none. A
-	// store that was written before there were candles has bars after it.
+	// store whose candles a migration has deleted has bars after it.
 	To market.Time
 	// Kept is the time from which on bars are kept, the beginning of a day: older ones
 	// were deleted, and no bar before it is taken any more. MinTime: all are kept.

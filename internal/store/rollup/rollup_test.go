@@ -172,7 +172,7 @@ func TestChart(t *testing.T) {
 			start := day0 + market.Time(k)*step*market.Time(base.Duration()/time.Microsecond)
 			b := market.Bar{Start: start, End: base.End(start), Open: 1, High: 2, Low: 1, Close: 2, Volume: 1, Trades: 1}
 			m.put(b)
-			if k < caught { // an older version left the rest
+			if k < caught { // candles of the rest are missing
 				r.Add(&b)
 			}
 			m.file(r, r.File(3)...)

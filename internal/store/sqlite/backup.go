@@ -22,6 +22,8 @@ type BackupOptions struct {
 	Verify func(context.Context, store.Store) error
 	// Progress, when not nil, is told how many of the pages are copied.
 	Progress func(done, total int)
+
+	schema schema // nil: this program's
 }
 
 // copyStep is the number of pages that are copied between two looks at the context.
@@ -101,7 +103,7 @@ func Restore(ctx context.Context, from, dir, aside string, opt BackupOptions) (e
 	if err := tmp.lock.release(); err != nil { // Open takes it
 		return err
 	}
-	restored, err := Open(ctx, tmp.dir, Options{})
+	restored, err := Open(ctx, tmp.dir, Options{schema: opt.schema})
 	if err != nil {
 		return fmt.Errorf("%s cannot be restored: %w", from, err)
 	}
@@ -122,7 +124,7 @@ func Restore(ctx context.Context, from, dir, aside string, opt BackupOptions) (e
 
 // verifyCopy has a copy verified. Of another version, as before an upgrade, only the pages can be.
 func verifyCopy(ctx context.Context, tmp *partialDir, opt BackupOptions) error {
-	reader, err := OpenReader(ctx, tmp.dir, Options{})
+	reader, err := OpenReader(ctx, tmp.dir, Options{schema: opt.schema})
 	if errors.Is(err, store.ErrVersion) {
 		return soundPages(tmp.file())
 	}

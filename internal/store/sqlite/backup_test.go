@@ -163,19 +163,21 @@ func TestBackupAfterKill(t *testing.T) {
 // TestBackupOfAnEarlierVersion is what one makes before an upgrade; it restores to the new
 // version.
 func TestBackupOfAnEarlierVersion(t *testing.T) {
-	dir, out, to := unpack(t, "0002"), filepath.Join(t.TempDir(), "b.db"), t.TempDir()
-	if err := Backup(t.Context(), dir, out, BackupOptions{Verify: func(context.Context, store.Store) error { return errors.New("not to be called") }}); err != nil {
+	name := fmt.Sprintf("%04d", current.newest())
+	dir, out, to := unpack(t, name), filepath.Join(t.TempDir(), "b.db"), t.TempDir()
+	upgraded := later("CREATE TABLE later (id INTEGER)")
+	if err := Backup(t.Context(), dir, out, BackupOptions{schema: upgraded, Verify: func(context.Context, store.Store) error { return errors.New("not to be called") }}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Restore(t.Context(), out, to, "old", BackupOptions{}); err != nil {
+	if err := Restore(t.Context(), out, to, "old", BackupOptions{schema: upgraded}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), to, Options{})
+	s, err := Open(t.Context(), to, Options{schema: upgraded})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	storetest.ExerciseEarlier(t, s, storetest.ReadEarlier(t, "0002"))
+	storetest.ExerciseEarlier(t, s, storetest.ReadEarlier(t, name))
 }
 
 // TestRestoreRefused leaves what is there as it is.

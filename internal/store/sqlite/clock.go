@@ -44,19 +44,6 @@ func (w *writer) stamp() (err error) {
 	return exec(w.conn, sqlStamp, w.stamped.at, int64(w.stamped.seq))
 }
 
-// beginClock notes that everything from before there was a clock was known by now.
-func (w *writer) beginClock() error {
-	s, err := lastStamp(w.conn)
-	if err != nil || s.seq > 0 {
-		return err
-	}
-	n, err := lastEvent(w.conn)
-	if err != nil || n == 0 {
-		return err
-	}
-	return exec(w.conn, sqlStamp, int64(market.TimeOf(w.now())), int64(n))
-}
-
 // SeqAt is the number of the last event committed at or before at. See store.Clock.
 func (s *Store) SeqAt(ctx context.Context, at market.Time) (seq uint64, err error) {
 	err = s.read(ctx, "tell what was known at "+at.String(), func(conn *conn) (err error) {
@@ -76,13 +63,10 @@ func (s *Store) SeqAt(ctx context.Context, at market.Time) (seq uint64, err erro
 // newestThen bounds the starts of the bars of a series that were known at event asOf: none
 // is at or above the result.
 func newestThen(conn *conn, series int64, asOf uint64) (int64, error) {
-	bound, unknown := int64(math.MinInt64), false
-	err := each(conn, sqlNewestThen, func(r *sqlite.Stmt) bool {
-		bound, unknown = r.ColumnInt64(0), r.ColumnIsNull(0)
-		return true
-	}, series, int64(asOf))
-	if err != nil || unknown {
-		return math.MaxInt64, err
+	bound := int64(math.MinInt64)
+	err := each(conn, sqlNewestThen, func(r *sqlite.Stmt) bool { bound = r.ColumnInt64(0); return true }, series, int64(asOf))
+	if err != nil {
+		return bound, err
 	}
 	// The rest stands in the row of places in which asOf falls.
 	err = eachBarPlaces(conn, series, asOf, func(list []place) (bool, error) {

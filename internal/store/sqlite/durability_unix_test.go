@@ -33,6 +33,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if dir := os.Getenv(migrateDir); dir != "" {
+		if err := migrateUntilKilled(dir); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if dir := os.Getenv("FORETICK_TEST_LIMITED"); dir != "" {
 		if err := writeUntilLimited(dir); err != nil {
 			fmt.Println(err)

@@ -17,20 +17,20 @@ import (
 
 const fixtureSuffix = ".db.gz"
 
-// TestEarlierVersions migrates a database of every earlier version, as the program of
-// that time left it, and reads everything back.
+// TestEarlierVersions migrates a database of every version, as the program of its time left it,
+// and reads everything back.
 func TestEarlierVersions(t *testing.T) {
-	if yes, note := storetest.Update(); yes {
-		writeFixture(t, note)
+	if storetest.Update() {
+		writeFixture(t)
 	}
-	for _, name := range storetest.Fixtures(t, fixtureSuffix, newest()) {
+	for _, name := range storetest.Fixtures(t, fixtureSuffix, current.newest()) {
 		t.Run(name, func(t *testing.T) {
 			dir := unpack(t, name)
 			before, err := Inspect(t.Context(), dir)
-			if err != nil || before.Version > newest() || before.Epoch == "" || before.Engine == "" {
+			if err != nil || before.Version > current.newest() || before.Epoch == "" || before.Engine == "" {
 				t.Fatalf("%+v, %v", before, err)
 			}
-			if before.Version < newest() {
+			if before.Version < current.newest() {
 				if _, err := OpenReader(t.Context(), dir, Options{}); !errors.Is(err, store.ErrVersion) || !strings.Contains(err.Error(), "foretick db migrate") {
 					t.Errorf("read without migrating: %v", err)
 				}
@@ -62,14 +62,14 @@ func TestEarlierVersions(t *testing.T) {
 }
 
 // writeFixture keeps a database that the program writes now.
-func writeFixture(t *testing.T, note string) {
+func writeFixture(t *testing.T) {
 	dir := t.TempDir()
 	said := storetest.WriteEarlier(t, "--data", dir)
 	info, err := Inspect(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := fmt.Sprintf("%04d%s", info.Version, note)
+	name := fmt.Sprintf("%04d", info.Version)
 	storetest.KeepEarlier(t, name, said)
 	b, err := os.ReadFile(filepath.Join(dir, File))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/score"
@@ -18,9 +17,13 @@ import (
 // beside the process that may be writing to it. Of a schema that this program does not
 // know, what cannot be counted is 0. The error wraps store.ErrNotFound when there is no
 // database, and store.ErrCorrupt when it is not one of Foretick's.
-func Inspect(ctx context.Context, dir string) (info store.Info, err error) {
+func Inspect(ctx context.Context, dir string) (store.Info, error) {
+	return current.inspect(ctx, dir)
+}
+
+func (s schema) inspect(ctx context.Context, dir string) (info store.Info, err error) {
 	path := filepath.Join(dir, File)
-	info = store.Info{Kind: "sqlite", Place: path, Newest: newest()}
+	info = store.Info{Kind: "sqlite", Place: path, Newest: s.newest()}
 	for _, suffix := range []string{"", "-wal"} {
 		fi, err := os.Stat(path + suffix)
 		if err == nil {
@@ -29,38 +32,26 @@ func Inspect(ctx context.Context, dir string) (info store.Info, err error) {
 			return info, fmt.Errorf("%w: %w", store.ErrNotFound, err)
 		}
 	}
-	s := &Store{dir: dir}
+	at := &Store{dir: dir}
 	db, err := connect(path, readerCache)
 	if err != nil {
-		return info, s.wrap("open "+path, err)
+		return info, at.wrap("open "+path, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetInterrupt(ctx.Done())
 	if err := snapshot(db, func(*conn) error { return inspect(db, &info) }); err != nil {
-		return info, s.wrap("look at "+path, err)
+		return info, at.wrap("look at "+path, err)
 	}
 	return info, nil
 }
 
-// newest is the version of the schema that this program writes.
-func newest() int {
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		panic(err) // they are part of the program
-	}
-	return len(files)
-}
-
 func inspect(conn *conn, info *store.Info) error {
-	id, err := sqlitex.ResultInt64(conn.Prep("PRAGMA application_id"))
-	if err != nil {
+	var err error
+	if info.Version, err = versionOf(conn); err != nil {
 		return err
 	}
-	if id != applicationID {
-		return errForeign
-	}
-	if info.Version, err = sqlitex.ResultInt(conn.Prep("PRAGMA user_version")); err != nil {
-		return err
+	if info.Version == 0 {
+		return fmt.Errorf("%w: it is empty", store.ErrNotFound)
 	}
 	err = each(conn, "SELECT 'SQLite ' || sqlite_version(), epoch FROM meta", func(r *sqlite.Stmt) bool {
 		info.Engine, info.Epoch = r.ColumnText(0), r.ColumnText(1)
@@ -96,17 +87,8 @@ func inspect(conn *conn, info *store.Info) error {
 	if info.Version > info.Newest {
 		return nil
 	}
-	layout := 4
-	if info.Version == 1 {
-		if layout, err = firstLayout(conn); err != nil {
-			return err
-		}
-	}
 	if info.LastEvent, err = lastEvent(conn); err != nil {
 		return err
-	}
-	if layout < 4 { // nothing else is counted of them
-		return nil
 	}
 	c.Scores, err = countScores(conn)
 	return err

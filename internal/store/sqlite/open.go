@@ -45,6 +45,15 @@ type Options struct {
 	MaxBytes int64
 	// Now is the clock by which commits are noted; nil means the machine's.
 	Now func() time.Time
+
+	schema schema // nil: this program's
+}
+
+func (o *Options) tables() schema {
+	if o.schema == nil {
+		return current
+	}
+	return o.schema
 }
 
 // Store is a store.Store on SQLite. It may be used from several goroutines at once.
@@ -138,8 +147,8 @@ func (s *Store) open(ctx context.Context, opt Options) (err error) {
 		}
 	}()
 	conn.SetInterrupt(ctx.Done())
-	if err := migrate(conn); err != nil {
-		return err
+	if err := opt.tables().migrate(conn); err != nil {
+		return errors.Join(err, ctx.Err()) // SQLite says no more than "interrupted"
 	}
 	if opt.MaxBytes > 0 {
 		pages := max(opt.MaxBytes/pageSize, 1)

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/foretick/foretick/internal/store"
 )
@@ -32,7 +31,7 @@ func OpenReader(ctx context.Context, dir string, opt Options) (*Store, error) {
 	}
 	go s.waitForClose()
 	err = s.read(ctx, "open "+path, func(conn *conn) error {
-		if err := checkVersion(conn); err != nil {
+		if err := opt.tables().check(conn); err != nil {
 			return err
 		}
 		return each(conn, sqlEpoch, func(r *sqlite.Stmt) bool { s.epoch = r.ColumnText(0); return true })
@@ -49,28 +48,4 @@ func (s *Store) waitForClose() {
 	for range s.requests { // nothing is ever handed over
 	}
 	s.closeErr = s.wrap("close", s.pool.close())
-}
-
-// checkVersion refuses a schema that is not exactly this program's.
-func checkVersion(conn *conn) error {
-	files, err := migrations.ReadDir("migrations")
-	if err != nil {
-		return err
-	}
-	id, err := sqlitex.ResultInt64(conn.Prep("PRAGMA application_id"))
-	if err != nil {
-		return err
-	}
-	version, err := sqlitex.ResultInt(conn.Prep("PRAGMA user_version"))
-	switch {
-	case err != nil:
-		return err
-	case id != applicationID:
-		return errForeign
-	case version > len(files):
-		return fmt.Errorf("%w: its schema has version %d, this program knows versions up to %d; use a newer Foretick", store.ErrVersion, version, len(files))
-	case version < len(files):
-		return fmt.Errorf("%w: its schema has version %d, this program reads version %d; foretick db migrate brings it up to date", store.ErrVersion, version, len(files))
-	}
-	return nil
 }

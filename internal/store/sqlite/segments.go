@@ -15,7 +15,7 @@ import (
 
 // A segment is a list of scores, ordered by compareScores, in few bytes and exact:
 //
-//	byte 0, byte 2: the version
+//	byte 1: the version
 //	uvarint number of names; each name: model, version (uvarint length, bytes)
 //	each score:
 //	  uvarint name * 8 + regime * 2 + late
@@ -28,13 +28,9 @@ import (
 //
 // Models that are judged on the same bar share most of their numbers, so a score
 // takes about 60 bytes.
-//
-// Segments of version 1 had no version, name * 2 + late, one byte of bits and the
-// first eight numbers: what they do not know is NaN.
 const (
 	numbers        = 12
-	numbers1       = 8
-	segmentVersion = 2
+	segmentVersion = 1
 )
 
 func numbersOf(s *score.Score) [numbers]uint64 {
@@ -96,7 +92,7 @@ func appendSegment(b []byte, list []*score.Score) []byte {
 		}
 		index = append(index, uint64(k))
 	}
-	b = append(b, 0, segmentVersion)
+	b = append(b, segmentVersion)
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, n := range names {
 		b = append(binary.AppendUvarint(b, uint64(len(n.model))), n.model...)
@@ -183,45 +179,34 @@ func (r *segmentReader) name() string {
 // The pointer is valid during the call; f must not change what it points to.
 func (r *segmentReader) each(body []byte, f func(*score.Score) bool) error {
 	r.b, r.bad, r.list = body, false, r.list[:0]
-	n := r.uvarint()
-	count, bits, fields := numbers1, uint64(1), 1 // of version 1
-	if n == 0 && len(body) > 0 {
-		if v := r.uvarint(); v != segmentVersion {
-			return fmt.Errorf("%w: a list of scores has version %d, this program knows 1 and %d", store.ErrCorrupt, v, segmentVersion)
-		}
-		n, count, bits, fields = r.uvarint(), numbers, 3, 2
+	if v := r.uvarint(); v != segmentVersion {
+		return fmt.Errorf("%w: a list of scores has version %d, this program knows %d", store.ErrCorrupt, v, segmentVersion)
 	}
-	for ; n > 0 && !r.bad; n-- {
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
 		model := r.name()
 		r.list = append(r.list, scoreName{model, r.name()})
 	}
 	var s score.Score
 	var v [numbers]uint64
-	for k := count; k < numbers; k++ {
-		v[k] = math.Float64bits(math.NaN())
-	}
 	for len(r.b) > 0 {
 		name := r.uvarint()
-		if name>>bits >= uint64(len(r.list)) {
+		if name>>3 >= uint64(len(r.list)) {
 			r.bad = true
 			break
 		}
-		s.Model, s.Version, s.Late = r.list[name>>bits].model, r.list[name>>bits].version, name&1 == 1
-		s.Regime = forecast.Regime(name & (1<<bits - 1) >> 1)
+		s.Model, s.Version, s.Late = r.list[name>>3].model, r.list[name>>3].version, name&1 == 1
+		s.Regime = forecast.Regime(name & 7 >> 1)
 		s.Horizon = int(r.uvarint())
 		s.Target += market.Time(r.varint())
 		s.Cutoff = s.Target + market.Time(r.varint())
 		s.Revision = int(r.uvarint())
-		if len(r.b) < fields {
+		if len(r.b) < 2 {
 			r.bad = true
 			break
 		}
-		same := uint(r.b[0])
-		if fields == 2 {
-			same |= uint(r.b[1]) << 8
-		}
-		r.b = r.b[fields:]
-		for k := range v[:count] {
+		same := binary.LittleEndian.Uint16(r.b)
+		r.b = r.b[2:]
+		for k := range v {
 			if same>>k&1 == 1 {
 				continue
 			}

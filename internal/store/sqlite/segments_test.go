@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -49,22 +48,13 @@ func TestSegmentsAreExact(t *testing.T) {
 	})
 }
 
-// A segment that was written before there were versions is read; what it does not know
-// is NaN.
-func TestSegmentOfVersion1(t *testing.T) {
-	body := []byte{1, 5, 'n', 'a', 'i', 'v', 'e', 1, 'v', 1, 3, 20, 5, 0, 0xFE} // late, horizon 3, target 10, cutoff 7
-	body = binary.BigEndian.AppendUint64(body, math.Float64bits(101.5))
-	got, err := new(segmentReader).all(nil, body)
-	if err != nil || len(got) != 1 {
-		t.Fatalf("%v, %v", got, err)
-	}
-	s := got[0]
-	if s.Model != "naive" || s.Version != "v" || !s.Late || s.Horizon != 3 || s.Target != 10 || s.Cutoff != 7 || s.Last != 101.5 || s.CRPS != 0 || s.Regime != forecast.UnknownRegime {
-		t.Errorf("got %+v", s)
-	}
-	for _, v := range []float64{s.GainLow, s.GainHigh, s.PIT, s.Volatility} {
-		if !math.IsNaN(v) {
-			t.Errorf("%v is known", v)
+// There is one version of segments.
+func TestSegmentOfAnotherVersion(t *testing.T) {
+	body := appendSegment(nil, sortedScores(storetest.Scores(7, 1, 3, 5)))
+	for _, v := range []byte{0, segmentVersion + 1, 0x7f} {
+		body[0] = v
+		if list, err := new(segmentReader).all(nil, body); !errors.Is(err, store.ErrCorrupt) || len(list) > 0 {
+			t.Errorf("version %d: %d scores, %v", v, len(list), err)
 		}
 	}
 }

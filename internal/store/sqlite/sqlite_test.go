@@ -32,7 +32,7 @@ func TestStore(t *testing.T) {
 	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
 }
 
-func TestCandlesOfAnOlderVersion(t *testing.T) {
+func TestMissingCandles(t *testing.T) {
 	s := open(t)
 	storetest.ExerciseRollUp(t, s, func() error {
 		return s.write(t.Context(), "forget", func(w *writer) error {

@@ -294,8 +294,8 @@ func (c *charted) compare(t *rapid.T) {
 	}
 }
 
-// ExerciseRollUp checks what becomes of a store that an older version, which had no candles,
-// wrote. forget makes s such a store.
+// ExerciseRollUp checks what becomes of a store whose candles a migration has deleted. forget
+// makes s such a store.
 func ExerciseRollUp(t *testing.T, s store.Store, forget func() error) {
 	ctx := t.Context()
 	ids := register(t, s, "A", "B")

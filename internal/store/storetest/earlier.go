@@ -26,22 +26,17 @@ import (
 	"github.com/foretick/foretick/score"
 )
 
-// Databases that Foretick wrote with earlier schemas are kept in testdata/versions of each
-// store, one or more a version: NNNN.SUFFIX, or NNNN-NOTE.SUFFIX for layouts that had the
-// same number. Beside each stands NNNN.json, an [Earlier]. Of the version that the program
+// Databases of every version of the schema are kept in testdata/versions of each store:
+// NNNN.SUFFIX, and beside it NNNN.json, an [Earlier]. Of the version that the program
 // writes now there is one too; whoever adds a migration makes it by
 //
 //	go test ./internal/store/sqlite ./internal/store/postgres -run Earlier -args -earlier
 //
 // which builds the program, lets it replay a short file, and keeps what it stored.
-var (
-	update  = flag.Bool("earlier", false, "write the database of this version into testdata/versions")
-	program = flag.String("program", "", "with -earlier: the program of an earlier time that writes the database, instead of this one; its file is named foretick-COMMIT")
-	note    = flag.String("note", "", "with -earlier: what tells the database from others of its version")
-)
+var update = flag.Bool("earlier", false, "write the database of this version into testdata/versions")
 
-// Update reports whether fixtures are to be written, and the note in their names.
-func Update() (bool, string) { return *update, *note }
+// Update reports whether a database is to be written.
+func Update() bool { return *update }
 
 // Earlier is what the program that wrote a database said of it.
 type Earlier struct {
@@ -60,7 +55,7 @@ func Fixtures(t *testing.T, suffix string, newest int) (names []string) {
 	have := map[int]bool{}
 	for _, p := range paths {
 		name := strings.TrimSuffix(filepath.Base(p), suffix)
-		n, err := strconv.Atoi(name[:min(4, len(name))])
+		n, err := strconv.Atoi(name)
 		check(t, err)
 		have[n] = true
 		names = append(names, name)
@@ -105,13 +100,10 @@ func recording() []byte {
 func WriteEarlier(t *testing.T, args ...string) (e Earlier) {
 	t.Helper()
 	dir := t.TempDir()
-	exe := *program
-	if exe == "" {
-		exe = filepath.Join(dir, "foretick")
-		out, err := exec.Command("go", "build", "-o", exe, "github.com/foretick/foretick/cmd/foretick").CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+	exe := filepath.Join(dir, "foretick")
+	out, err := exec.Command("go", "build", "-o", exe, "github.com/foretick/foretick/cmd/foretick").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	file := filepath.Join(dir, "recording.csv")
 	check(t, os.WriteFile(file, recording(), 0o600))
@@ -126,11 +118,8 @@ func WriteEarlier(t *testing.T, args ...string) (e Earlier) {
 		}
 		return string(out)
 	}
-	serve := append([]string{"serve", "--addr", "127.0.0.1:0", "--feed", "replay", "--file", file, "--instrument", "AMZN", "--speed", "max", "--rollup", "5m", "--horizons", "1", "--log", "error"}, args...)
-	if strings.Contains(foretick("serve", "--help"), "--models") {
-		serve = append(serve, "--models", "naive")
-	}
-	replayAll(t, exe, serve)
+	replayAll(t, exe, append([]string{"serve", "--addr", "127.0.0.1:0", "--feed", "replay", "--file", file, "--instrument", "STOCK", "--speed", "max",
+		"--rollup", "5m", "--horizons", "1", "--models", "naive", "--log", "error"}, args...))
 
 	e = Earlier{Program: "built from commit " + commit(t), Heads: map[market.SeriesID]string{}, Bars: map[market.SeriesID]int{}, Rejects: 1}
 	line := regexp.MustCompile(`(?m)^ok +(\S+) +(\d+) entries, .*head (\w+)$`)
@@ -142,12 +131,9 @@ func WriteEarlier(t *testing.T, args ...string) (e Earlier) {
 	return e
 }
 
-// commit names the program's sources: by its file's name, foretick-COMMIT, or the newest commit.
+// commit names the program's sources.
 func commit(t *testing.T) string {
 	t.Helper()
-	if *program != "" {
-		return (*program)[strings.LastIndex(*program, "-")+1:]
-	}
 	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	check(t, err)
 	return strings.TrimSpace(string(out)) + " or after it"
@@ -192,7 +178,7 @@ func KeepEarlier(t *testing.T, name string, e Earlier) {
 	check(t, os.WriteFile(filepath.Join("testdata", "versions", name+".json"), append(b, '\n'), 0o644))
 }
 
-// ExerciseEarlier reads back everything from a store that came from an earlier version:
+// ExerciseEarlier reads back everything from a store that a program wrote some time ago:
 // chains end where the program of that time said, bars agree with the outcomes, every
 // score is the one that ledger and naive forecast imply, and writing goes on.
 func ExerciseEarlier(t *testing.T, s store.Store, want Earlier) {

@@ -60,6 +60,12 @@ CREATE TABLE event (
   start  bigint  NOT NULL
 ) PARTITION BY RANGE (seq);
 
+-- When events were committed: up to seq at at. One row a commit, each later than the one before.
+CREATE TABLE clock (
+  at  bigint PRIMARY KEY,
+  seq bigint NOT NULL
+) PARTITION BY RANGE (at);
+
 -- Sealed entries. body is what was sealed; the other columns repeat what selecting and the laws
 -- need. That (series, num) is unique is an index of each partition.
 CREATE TABLE ledger (
@@ -93,6 +99,67 @@ CREATE TABLE score (
   PRIMARY KEY (series, target, cutoff, model, horizon, version)
 ) PARTITION BY RANGE (target);
 
+-- Candles of 1m, 5m, 15m, 1h and 1d of the bars of each series, for charts (see package
+-- rollup). They stay when their bars are deleted.
+CREATE TABLE rollup (
+  series  integer NOT NULL,
+  minutes integer NOT NULL, -- length
+  start   integer NOT NULL, -- minutes since 1970
+  open    double precision NOT NULL,
+  high    double precision NOT NULL,
+  low     double precision NOT NULL,
+  close   double precision NOT NULL,
+  volume  double precision NOT NULL,
+  trades  bigint  NOT NULL,
+  PRIMARY KEY (series, minutes, start)
+);
+
+-- How far the candles of each series are. The newest are not rows yet: so a bar of a thousand
+-- series writes few rows. A series without a row has none of its bars in candles; they are taken
+-- up a few at a time while Foretick runs.
+CREATE TABLE rollup_state (
+  series    integer PRIMARY KEY,
+  rolled_to bigint  NOT NULL, -- start of the newest bar in the candles
+  kept_from bigint  NOT NULL, -- bars before it were deleted
+  trimmed   bigint  NOT NULL, -- highest event whose bar was deleted
+  body      bytea   NOT NULL  -- see rollup.Roll.Encode
+);
+
+-- Ticks, where they are kept. seq is the venue's own number, 0 where it gives none; n tells
+-- those apart that have none at the same time, in the order of their arrival.
+CREATE TABLE tick (
+  series integer NOT NULL,
+  time   bigint  NOT NULL,
+  seq    bigint  NOT NULL,
+  n      bigint  NOT NULL,
+  price  double precision NOT NULL,
+  size   double precision NOT NULL,
+  PRIMARY KEY (series, time, seq, n)
+) PARTITION BY RANGE (time);
+
+-- What sources said of splits and dividends, in the order in which they said it. Nothing is
+-- overwritten: the newest record of an action (instrument, kind, day) stands.
+CREATE TABLE action (
+  num        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  instrument text   COLLATE "C" NOT NULL, -- key
+  ex         bigint NOT NULL,
+  kind       text   NOT NULL CHECK (kind IN ('split', 'dividend')),
+  value      double precision NOT NULL CHECK (value > 0), -- ratio or amount
+  source     text   NOT NULL,
+  at         bigint NOT NULL,
+  after      bigint NOT NULL -- the last event when it was made
+);
+CREATE INDEX action_instrument ON action (instrument, num);
+
+-- Bodies under names: what models have learnt, backtests, versions.
+CREATE TABLE document (
+  kind text   COLLATE "C" NOT NULL,
+  name text   COLLATE "C" NOT NULL,
+  at   bigint NOT NULL,
+  body bytea  NOT NULL,
+  PRIMARY KEY (kind, name)
+);
+
 -- What could not be used. Texts are bytes: they may hold what is no text.
 CREATE TABLE quarantine (
   num        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -103,13 +170,4 @@ CREATE TABLE quarantine (
   line       bigint NOT NULL,
   raw        bytea  NOT NULL,
   reason     bytea  NOT NULL
-);
-
--- Bodies under names: what models have learnt, backtests, versions.
-CREATE TABLE document (
-  kind text   COLLATE "C" NOT NULL,
-  name text   COLLATE "C" NOT NULL,
-  at   bigint NOT NULL,
-  body bytea  NOT NULL,
-  PRIMARY KEY (kind, name)
 );

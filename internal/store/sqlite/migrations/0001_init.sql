@@ -62,6 +62,9 @@ CREATE TABLE bar_revision (
   flags    INTEGER NOT NULL
 );
 
+-- The revision of a bar that was the newest at an event.
+CREATE INDEX bar_revision_of ON bar_revision (series, start, seq);
+
 -- Bars in the order in which they were committed. Entries of the ledger share the
 -- numbers: together they are the events of the store.
 CREATE TABLE event (
@@ -70,10 +73,17 @@ CREATE TABLE event (
   start  INTEGER NOT NULL
 );
 
+-- When events were committed: up to seq at at. One row a commit, each later than the one before.
+CREATE TABLE clock (
+  at  INTEGER PRIMARY KEY,
+  seq INTEGER NOT NULL
+);
+
 -- The events of one series' bars, 64 a row.
 CREATE TABLE bar_place (
   series   INTEGER NOT NULL,
   last_seq INTEGER NOT NULL,
+  newest   INTEGER NOT NULL, -- the newest start among the bars of the series up to last_seq
   body     BLOB    NOT NULL, -- see places.go
   PRIMARY KEY (series, last_seq)
 ) WITHOUT ROWID;
@@ -125,6 +135,69 @@ CREATE TABLE score (
   UNIQUE (series, first)
 );
 
+-- Candles of 1m, 5m, 15m, 1h and 1d of the bars of each series, for charts (see package
+-- rollup). They stay when their bars are deleted.
+CREATE TABLE rollup (
+  series  INTEGER NOT NULL,
+  minutes INTEGER NOT NULL, -- length
+  start   INTEGER NOT NULL, -- minutes since 1970
+  open    NOT NULL,
+  high    NOT NULL,
+  low     NOT NULL,
+  close   NOT NULL,
+  volume  NOT NULL,
+  trades  INTEGER NOT NULL,
+  PRIMARY KEY (series, minutes, start)
+) WITHOUT ROWID;
+
+-- How far the candles of each series are. The newest are not rows yet: so a bar of a
+-- thousand series changes few pages. A series without a row has none of its bars in
+-- candles; they are taken up a few at a time while Foretick runs.
+CREATE TABLE rollup_state (
+  series    INTEGER PRIMARY KEY,
+  rolled_to INTEGER NOT NULL, -- start of the newest bar in the candles
+  kept_from INTEGER NOT NULL, -- bars before it were deleted
+  trimmed   INTEGER NOT NULL, -- highest event whose bar was deleted
+  body      BLOB    NOT NULL  -- see rollup.Roll.Encode
+);
+
+-- Ticks, where they are kept. seq is the venue's own number, 0 where it gives none; n tells
+-- those apart that have none at the same time, in the order of their arrival.
+CREATE TABLE tick (
+  series INTEGER NOT NULL,
+  time   INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  n      INTEGER NOT NULL,
+  price  NOT NULL,
+  size   NOT NULL,
+  PRIMARY KEY (series, time, seq, n)
+) WITHOUT ROWID;
+
+-- What sources said of splits and dividends, in the order in which they said it. Nothing is
+-- overwritten: the newest record of an action (instrument, kind, day) stands.
+CREATE TABLE action (
+  num        INTEGER PRIMARY KEY,
+  instrument TEXT    NOT NULL, -- key
+  ex         INTEGER NOT NULL,
+  kind       TEXT    NOT NULL CHECK (kind IN ('split', 'dividend')),
+  value      REAL    NOT NULL CHECK (value > 0), -- ratio or amount
+  source     TEXT    NOT NULL,
+  at         INTEGER NOT NULL,
+  after      INTEGER NOT NULL -- the last event when it was made
+);
+CREATE INDEX action_instrument ON action (instrument, num);
+
+-- Bodies under names: what models have learnt, backtests.
+CREATE TABLE document (
+  id   INTEGER PRIMARY KEY, -- bodies are too large for a table without rowid
+  kind TEXT    NOT NULL,
+  name TEXT    NOT NULL,
+  at   INTEGER NOT NULL,
+  body BLOB    NOT NULL,
+  UNIQUE (kind, name)
+);
+
+-- What could not be used, with its reason.
 CREATE TABLE quarantine (
   num        INTEGER PRIMARY KEY AUTOINCREMENT,
   digest     BLOB    NOT NULL UNIQUE, -- of source, line, raw and reason
