@@ -36,10 +36,10 @@ type text struct {
 // repository is the way to the repository's root from this package.
 const repository = "../.."
 
-// readDocs reads README.md, ARCHITECTURE.md and all of docs.
+// readDocs reads README.md, ARCHITECTURE.md, CONTRIBUTING.md and all of docs.
 func readDocs(t *testing.T) []doc {
 	t.Helper()
-	paths := []string{"README.md", "ARCHITECTURE.md"}
+	paths := []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"}
 	err := fs.WalkDir(os.DirFS(repository), "docs", func(p string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(p, ".md") {
 			paths = append(paths, p)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/internal/api"
 	"github.com/foretick/foretick/internal/backtest"
+	"github.com/foretick/foretick/internal/bus"
 	"github.com/foretick/foretick/internal/bus/inproc"
 	"github.com/foretick/foretick/internal/catalog"
 	"github.com/foretick/foretick/internal/engine"
@@ -65,6 +67,10 @@ type Deps struct {
 	// Store, when not nil, is opened already and takes the place of the one that the Config
 	// names. The App closes it.
 	Store store.Store
+	// Bus, when not nil, takes the place of one within this process.
+	Bus bus.Bus
+	// Models join those of the catalog and those that are stored.
+	Models []catalog.Model
 }
 
 // App is Foretick, assembled. Create it with New, run it with Run, once.
@@ -132,7 +138,10 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if a.telemetry, err = cfg.Telemetry.open(ctx, metrics, deps.Log); err != nil {
 		return err
 	}
-	notices := inproc.New()
+	notices := deps.Bus
+	if notices == nil {
+		notices = inproc.New()
+	}
 	rollups, err := cfg.rollups()
 	if err != nil {
 		return err
@@ -147,6 +156,7 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if a.brought, a.release, err = cfg.BroughtModels.Open(); err != nil {
 		return setting{err}
 	}
+	a.brought = slices.Concat(a.brought, deps.Models)
 	if a.registry, err = openRegistry(ctx, a.store, deps, a.brought); err != nil {
 		return err
 	}

@@ -16,11 +16,9 @@ import (
 // and from there to SQLite again, and replays the rest on all three: they end with the same
 // ledgers and scores, to the last bit.
 func TestCopyGoesOn(t *testing.T) {
-	f := read(t, realFiles[0])
-	part := *f
-	part.Bars = f.Bars[:330]
+	f := read(t, minutes)
 	first := app.Place{Data: filepath.Join(t.TempDir(), "data")}
-	serveAt(t, &part, "max", first)
+	serveAt(t, f.with(f.Bars[:len(f.Bars)/2+30]), "max", first)
 	server := app.Place{Data: t.TempDir(), Store: pgtest.Open(t)}
 	second := app.Place{Data: filepath.Join(t.TempDir(), "data")}
 	for _, c := range [][2]app.Place{{first, server}, {server, second}} {

@@ -26,7 +26,6 @@ import (
 	"github.com/foretick/foretick/internal/store/postgres/pgtest"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
-	"github.com/foretick/foretick/track"
 )
 
 // gated is a source that passes on as much as it is allowed to, and knows whether it is held up.
@@ -85,22 +84,14 @@ type blaze struct {
 // newBlaze starts the program on a store, with a source that waits to be allowed.
 func newBlaze(t *testing.T, at app.Place) *blaze {
 	t.Helper()
-	f := read(t, realFiles[0])
+	f := read(t, minutes).File
 	names := []string{"naive", "ewma"}
 	models, err := app.SelectModels(names, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &blaze{T: t, file: f, place: at, want: map[market.SeriesID]*run{}}
-	_, err = app.Drive(t.Context(), f, nil, 2, models, func(id market.SeriesID, r track.Result) error {
-		if b.want[id] == nil {
-			b.want[id] = &run{}
-		}
-		b.want[id].chain = append(b.want[id].chain, r.Entries...)
-		b.want[id].scores = append(b.want[id].scores, r.Scores...)
-		return nil
-	}, nil)
-	if err != nil {
+	b := &blaze{T: t, file: f, place: at}
+	if b.want, err = drive(f, 2, nil, models); err != nil {
 		t.Fatal(err)
 	}
 	replay, err := catalog.NewReplay([]*csv.File{f}, 0, 0, time.Now)

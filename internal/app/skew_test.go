@@ -20,12 +20,17 @@ import (
 
 // venue is a source that sends what it is told to.
 type venue struct {
-	series market.Series
-	say    chan feed.Message
+	series   market.Series
+	calendar market.Calendar // nil: around the clock
+	say      chan feed.Message
 }
 
 func (v venue) Info() feed.Info {
-	return feed.Info{Name: "venue", Series: []market.Series{v.series}}
+	info := feed.Info{Name: "venue", Series: []market.Series{v.series}}
+	if v.calendar != nil {
+		info.Calendars = map[string]market.Calendar{v.series.Instrument.Key(): v.calendar}
+	}
+	return info
 }
 
 func (v venue) Run(ctx context.Context, _ feed.Resume, out chan<- feed.Message) error {
@@ -165,17 +170,11 @@ func TestClocksOfTwoMachines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := app.Place{Data: t.TempDir(), Store: pgtest.Open(t)}
-			v := venue{say: make(chan feed.Message), series: market.Series{Interval: market.Minute,
-				Instrument: market.Instrument{Symbol: "BTC/USD", Venue: "venue", Class: market.Crypto, Currency: "USD", PriceScale: 2, Calendar: "24x7"}}}
+			v := venue{say: make(chan feed.Message), series: coin}
 			id := v.series.ID()
-			began := market.TimeOf(time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC))
 			var now atomic.Int64
-			now.Store(int64(began))
+			now.Store(int64(noon))
 			clock := func() time.Time { return market.Time(now.Load()).Std() }
-			bar := func(k int) market.Bar {
-				start := began + market.Time(k)*60e6
-				return market.Bar{Start: start, End: start + 60e6, Open: 100, High: 101 + float64(k&3), Low: 99, Close: 99 + float64(k*k*7&127)/64, Volume: 1}
-			}
 			tell := func(m feed.Message) {
 				m.Instrument = v.series.Instrument.Key()
 				select {
@@ -191,14 +190,11 @@ func TestClocksOfTwoMachines(t *testing.T) {
 				told := uint64(0)
 				if i == 0 { // what models learn from
 					const history = 40
-					for k := -history; k < 0; k++ {
-						sent = append(sent, bar(k))
-					}
+					sent = coinBars(-history, 0)
 					tell(feed.Message{Bars: slices.Clone(sent), Backfill: true})
 					told = history
 				}
-				for k := ph.from; k < ph.to; k++ {
-					b := bar(k)
+				for _, b := range coinBars(ph.from, ph.to) {
 					now.Store(max(now.Load(), int64(b.End.Add(100*time.Millisecond))))
 					tell(feed.Message{Bars: []market.Bar{b}})
 					told++
