@@ -211,3 +211,22 @@ func TestChecksums(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestNotes cuts the notes of a version out of a changelog.
+func TestNotes(t *testing.T) {
+	script, err := filepath.Abs("../../tools/notes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	changes := "# Changelog\n\n## Unreleased\n\n## 1.10.0 - 2027-01-02\n\n- The new.\n\n## 1.1.0 - 2027-01-01\n\n- The old.\n\n## 1.0.0\n"
+	if err := os.WriteFile("CHANGELOG.md", []byte(changes), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"1.10.0": "- The new.", "1.1.0": "- The old.", "1.0.0": "", "Unreleased": "", "1.1": ""} {
+		out, err := exec.Command(script, version).Output()
+		if got := strings.TrimSpace(string(out)); got != want || (err == nil) != (want != "") {
+			t.Errorf("of %s the notes are %q, %v, want %q", version, got, err, want)
+		}
+	}
+}
