@@ -314,7 +314,7 @@ func (s *State) Adopt(from forecast.State) {
 		return
 	}
 	for i, g := range s.regressions {
-		g.b, g.nu, g.t, g.fitted = o.regressions[i].b, o.regressions[i].nu, o.regressions[i].t, true
+		g.b, g.nu, g.t, g.of, g.fitted = o.regressions[i].b, o.regressions[i].nu, o.regressions[i].t, o.regressions[i].of, true
 	}
 	s.fitted = true
 }
