@@ -2,9 +2,11 @@
 GO ?= go
 .DEFAULT_GOAL := build
 
-.PHONY: run build test test-long test-web test-onnx test-deploy test-k8s test-rules report references scan lint fmt bench web image image-smoke release clean
+.PHONY: run first build test test-long test-web test-onnx test-deploy test-k8s test-rules report references scan lint fmt bench web image image-smoke release clean
 
-run: build ; ./bin/foretick serve $(ARGS)
+run: first build ; ./bin/foretick serve $(ARGS)
+
+first: ; @test -e bin/foretick || echo "The first build downloads and compiles everything: 2 to 4 minutes on two cores. Later ones take seconds."
 
 build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 

@@ -2,11 +2,14 @@ package foretick_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/foretick/foretick/ledger"
 )
 
 var update = flag.Bool("update", false, "write the table of packages in ARCHITECTURE.md anew")
@@ -41,6 +44,19 @@ func TestArchitecture(t *testing.T) {
 		return
 	}
 	t.Errorf("the table of packages in %s is not that of layers_test.go and go list ./...; write it anew: go test . -run Architecture -update", file)
+}
+
+// TestFormatsAreNumbered looks for the number of the ledger's format in its specification.
+func TestFormatsAreNumbered(t *testing.T) {
+	b, err := os.ReadFile("docs/formats/ledger.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{fmt.Sprintf("# The ledger format, version %d\n", ledger.FormatVersion), fmt.Sprintf("| format | u8 | %d", ledger.FormatVersion)} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("docs/formats/ledger.md does not say %q", want)
+		}
+	}
 }
 
 // packageTable writes the layers that have packages, in the order of layers.
