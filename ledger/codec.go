@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/market"
@@ -32,7 +34,8 @@ var ErrMalformed = errors.New("ledger: not a canonical entry")
 // their hash. An error names what is wrong; nothing can be appended to a chain that
 // breaks them:
 //
-//   - exactly one body is set, strings are at most 1,024 bytes, numbers are finite;
+//   - exactly one body is set, strings are at most 1,024 bytes of valid UTF-8, numbers are
+//     finite, times are of the years 1 to 9999: what JSON cannot write is not sealed;
 //   - Cutoff <= At for an Issue, and At < Target.End for each of its forecasts when
 //     Mode is Live;
 //   - a target starts at or after the cutoff, and quantiles do not cross.
@@ -141,12 +144,14 @@ func check(e *Entry) (Kind, error) {
 		return 0, errors.New("a chain begins with its one genesis entry")
 	case e.Seq == 1 && e.Prev != Hash{}:
 		return 0, errors.New("the genesis entry follows nothing")
-	case len(e.Series) == 0 || len(e.Series) > maxString:
-		return 0, errors.New("the series ID is empty or too long")
+	case badName(string(e.Series)):
+		return 0, errors.New("the series ID is empty, too long or not UTF-8")
+	case badTime(e.At):
+		return 0, errors.New("its time is out of range")
 	}
 	switch kind {
 	case Genesis:
-		if e.Genesis.Horizons < 1 || e.Genesis.Horizons > math.MaxUint16 || len(e.Genesis.Calendar) > maxString {
+		if e.Genesis.Horizons < 1 || e.Genesis.Horizons > math.MaxUint16 || badText(e.Genesis.Calendar) {
 			return 0, errors.New("horizons or calendar out of range")
 		}
 	case Issue:
@@ -156,16 +161,17 @@ func check(e *Entry) (Kind, error) {
 		if o.Bar.End <= o.Bar.Start || o.Bar.End > e.At {
 			return 0, fmt.Errorf("the bar %s to %s had not ended at %s", o.Bar.Start, o.Bar.End, e.At)
 		}
-		if !finite(o.Close) || o.Revision < 0 || o.Revision > math.MaxUint32 {
-			return 0, errors.New("close or revision out of range")
+		if badTime(o.Bar.Start) || !finite(o.Close) || o.Revision < 0 || o.Revision > math.MaxUint32 {
+			return 0, errors.New("start, close or revision out of range")
 		}
 	case Void:
-		if n := len(e.Void.Targets); n == 0 || n > maxTargets || len(e.Void.Reason) > maxString {
+		if n := len(e.Void.Targets); n == 0 || n > maxTargets || badText(e.Void.Reason) || slices.ContainsFunc(e.Void.Targets, badTime) {
 			return 0, errors.New("targets or reason out of range")
 		}
 	case Gap:
 		g := e.Gap
-		if g.Span.End <= g.Span.Start || g.Bars < 0 || g.Bars > math.MaxUint32 || g.Missed < 0 || g.Missed > math.MaxUint32 || len(g.Reason) > maxString {
+		if g.Span.End <= g.Span.Start || badTime(g.Span.Start) || badTime(g.Span.End) || g.Bars < 0 || g.Bars > math.MaxUint32 ||
+			g.Missed < 0 || g.Missed > math.MaxUint32 || badText(g.Reason) {
 			return 0, errors.New("span, counts or reason out of range")
 		}
 	}
@@ -177,8 +183,8 @@ func checkIssue(e *Entry) error {
 	if b.Cutoff > e.At {
 		return fmt.Errorf("issued at %s, before its cutoff %s", e.At, b.Cutoff)
 	}
-	if !finite(b.Last) || !finite(b.Scale) || !finite(b.Volatility) || b.Regime > forecast.HighVolatility {
-		return errors.New("last, scale, volatility or regime out of range")
+	if badTime(b.Cutoff) || !finite(b.Last) || !finite(b.Scale) || !finite(b.Volatility) || b.Regime > forecast.HighVolatility {
+		return errors.New("cutoff, last, scale, volatility or regime out of range")
 	}
 	if len(b.Forecasts) > maxForecasts || len(b.Abstentions) > maxForecasts {
 		return errors.New("too many forecasts")
@@ -191,7 +197,7 @@ func checkIssue(e *Entry) error {
 	}
 	for i := range b.Abstentions {
 		a := &b.Abstentions[i]
-		if badName(a.Model) || len(a.Version) > maxString || len(a.Reason) > maxString || a.Horizon < 0 || a.Horizon > math.MaxUint16 {
+		if badName(a.Model) || badText(a.Version) || badText(a.Reason) || a.Horizon < 0 || a.Horizon > math.MaxUint16 {
 			return fmt.Errorf("abstention %d: name, horizon or reason out of range", i)
 		}
 	}
@@ -201,13 +207,15 @@ func checkIssue(e *Entry) error {
 func checkForecast(e *Entry, f *forecast.Forecast) error {
 	switch {
 	case badName(f.Model) || badName(f.Version):
-		return errors.New("model or version name is empty or too long")
+		return errors.New("model or version name is empty, too long or not UTF-8")
 	case f.Horizon < 1 || f.Horizon > math.MaxUint16:
 		return errors.New("horizon out of range")
 	case f.Target.Start < e.Issue.Cutoff || f.Target.End <= f.Target.Start:
 		return fmt.Errorf("target %s to %s does not follow the cutoff %s", f.Target.Start, f.Target.End, e.Issue.Cutoff)
 	case e.Mode == Live && e.At >= f.Target.End:
 		return fmt.Errorf("issued at %s, when its target had ended at %s", e.At, f.Target.End)
+	case badTime(f.Target.End):
+		return errors.New("its target is out of range")
 	case !finite(f.Point):
 		return errors.New("the point is not finite")
 	case len(f.Shares) > math.MaxUint8:
@@ -221,8 +229,11 @@ func checkForecast(e *Entry, f *forecast.Forecast) error {
 	return f.Quantiles.Validate()
 }
 
-func badName(s string) bool { return s == "" || len(s) > maxString }
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+func badName(s string) bool      { return s == "" || badText(s) }
+func badText(s string) bool      { return len(s) > maxString || !utf8.ValidString(s) }
+func badTime(t market.Time) bool { return t < market.MinTime || t > market.MaxTime }
+func finite(v float64) bool      { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
 func bit(b bool) byte {
 	if b {
 		return 1

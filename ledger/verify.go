@@ -66,6 +66,7 @@ func (v *Verifier) Add(s Sealed) error {
 	}
 	if want == 1 {
 		v.series, v.mode, v.at = e.Series, e.Mode, e.At
+		v.cutoff, v.ended = market.MinTime-1, market.MinTime-1 // none yet
 	}
 	switch {
 	case e.Series != v.series:
@@ -77,7 +78,7 @@ func (v *Verifier) Add(s Sealed) error {
 	}
 	switch kind {
 	case Issue:
-		if e.Issue.Cutoff <= v.cutoff && v.cutoff != 0 {
+		if e.Issue.Cutoff <= v.cutoff {
 			return bad("forecasts with cutoff %s follow those with cutoff %s", e.Issue.Cutoff, v.cutoff)
 		}
 		if e.Issue.Cutoff < v.ended {

@@ -63,6 +63,7 @@ func TestInstrumentAndSeries(t *testing.T) {
 		{"space", func(i *market.Instrument) { i.Symbol = "BRK B" }, false},
 		{"control character", func(i *market.Instrument) { i.Symbol = "A\x00" }, false},
 		{"at sign", func(i *market.Instrument) { i.Symbol = "A@1m" }, false},
+		{"no UTF-8", func(i *market.Instrument) { i.Symbol = "A\xff" }, false},
 		{"no venue", func(i *market.Instrument) { i.Venue = "" }, false},
 		{"colon in venue", func(i *market.Instrument) { i.Venue = "a:b" }, false},
 		{"slash in venue", func(i *market.Instrument) { i.Venue = "a/b" }, false},

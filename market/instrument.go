@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Class is the kind of asset an instrument is.
@@ -55,6 +56,9 @@ func (i Instrument) Validate() error {
 func checkName(what, s, without string) error {
 	if s == "" || len(s) > 64 {
 		return fmt.Errorf("market: %s %.70q must have 1 to 64 bytes", what, s)
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("market: %s %q is not UTF-8", what, s)
 	}
 	for _, r := range s {
 		if unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune(without, r) {

@@ -2,6 +2,7 @@ package track
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/foretick/foretick/forecast"
 	"github.com/foretick/foretick/ledger"
@@ -103,7 +104,7 @@ func (t *Track) predict(s *slot, w forecast.Window, h int, target market.Span, l
 func clip(s string) string {
 	const most = 300
 	if len(s) > most {
-		return s[:most] + "..."
+		s = strings.ToValidUTF8(s[:most], "") + "..." // the cut may go through a letter
 	}
-	return s
+	return strings.ToValidUTF8(s, "\uFFFD")
 }

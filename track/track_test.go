@@ -28,7 +28,7 @@ var t0, _ = market.ParseTime("2019-02-11T14:30:00Z")
 type walk struct {
 	name  string
 	min   int
-	panic bool
+	panic string
 }
 
 func (m walk) Name() string { return m.name }
@@ -41,8 +41,8 @@ func (m walk) Fit(_ context.Context, w forecast.Window) (forecast.Fitted, error)
 }
 
 func (m walk) Predict(w forecast.Window, h int) (p forecast.Prediction, _ error) {
-	if m.panic {
-		panic("shape")
+	if m.panic != "" {
+		panic(m.panic)
 	}
 	for i, q := range forecast.Probabilities {
 		p.Quantiles[i] = (q - 0.5) * 0.01 * math.Sqrt(float64(h))
@@ -248,11 +248,25 @@ func TestBackfillForecastsNothing(t *testing.T) {
 }
 
 func TestPanickingModelAbstains(t *testing.T) {
-	tr := newTrack(t, config(ledger.Live, walk{name: "naive", min: 2}, walk{name: "bad", panic: true}))
+	tr := newTrack(t, config(ledger.Live, walk{name: "naive", min: 2}, walk{name: "bad", panic: "shape"}))
 	entries, _ := run(t, tr, 0, bars(0, 5)...)
 	is := entries[len(entries)-1].Issue
 	if len(is.Forecasts) != 2 || len(is.Abstentions) != 2 || is.Abstentions[0].Model != "bad" || is.Abstentions[0].Reason != "the model panicked: shape" {
 		t.Errorf("%+v", is.Abstentions)
+	}
+}
+
+// A reason is cut between letters, and what is no text is made one: the ledger takes nothing else.
+func TestReasonsAreTexts(t *testing.T) {
+	for said, want := range map[string]string{
+		strings.Repeat("€", 200): "the model panicked: " + strings.Repeat("€", 93) + "...",
+		"not \xff text":          "the model panicked: not \ufffd text",
+	} {
+		tr := newTrack(t, config(ledger.Live, walk{name: "naive", min: 2}, walk{name: "bad", panic: said}))
+		entries, _ := run(t, tr, 0, bars(0, 5)...)
+		if got := entries[len(entries)-1].Issue.Abstentions[0].Reason; got != want {
+			t.Errorf("the reason is %q, want %q", got, want)
+		}
 	}
 }
 
