@@ -3,13 +3,11 @@ package ar
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -26,15 +24,24 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1m.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/AMZN_1min_201902.csv")))
-	}
-	eager := New()
-	eager.Level, eager.Residuals = 1, 0
-	for name, m := range map[string]Model{"default": New(), "unproven, normal": eager} {
-		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
-	}
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   21,
+		Version: "ar/1 constant=",
+		OutOfRange: map[string]forecast.Forecaster{
+			"too many lags":            forecasttest.With(New(), func(m *Model) { m.Lags = 31 }),
+			"fewer lags than none":     forecasttest.With(New(), func(m *Model) { m.Lags = -1 }),
+			"no such criterion":        forecasttest.With(New(), func(m *Model) { m.Criterion = 2 }),
+			"level 0":                  forecasttest.With(New(), func(m *Model) { m.Level = 0 }),
+			"level NaN":                forecasttest.With(New(), func(m *Model) { m.Level = math.NaN() }),
+			"too few returns to it":    forecasttest.With(New(), func(m *Model) { m.Least = 9 }),
+			"fewer returns than least": forecasttest.With(New(), func(m *Model) { m.Returns = 19 }),
+		},
+		Variants: map[string]forecast.Forecaster{
+			"unproven, normal": forecasttest.With(New(), func(m *Model) { m.Level, m.Residuals = 1, 0 }),
+		},
+	})
 }
 
 // TestReference compares with statsmodels 0.13.5 on the last 1,024 closes of each
@@ -255,71 +262,6 @@ func TestVarianceOfSum(t *testing.T) {
 	sd := math.Sqrt(squares/draws - m*m)
 	if math.Abs(m-mean) > 0.06 || math.Abs(sd/scale-1) > 0.02 {
 		t.Errorf("mean %v and deviation %v, simulated %v and %v", mean, scale, m, sd)
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 400)
-	oil := slices.Clone(walk)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"20 bars", walk[:20], forecast.ErrTooShort},
-		{"21 bars", walk[:21], nil},
-		{"a price that does not move", forecasttest.Bars(slices.Repeat([]float64{50}, 400)...), forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			if _, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, c.bars)); !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled fit gave %v", err)
-	}
-	for i, change := range []func(*Model){
-		func(m *Model) { m.Lags = 31 }, func(m *Model) { m.Lags = -1 }, func(m *Model) { m.Criterion = 2 },
-		func(m *Model) { m.Level = 0 }, func(m *Model) { m.Level = math.NaN() }, func(m *Model) { m.Least = 9 },
-		func(m *Model) { m.Returns = 19 },
-	} {
-		m := New()
-		change(&m)
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("change %d: %+v was taken", i, m)
-				}
-			}()
-			_, _ = m.Fit(context.Background(), forecast.NewWindow(market.Day, walk))
-		}()
-	}
-}
-
-func TestEncode(t *testing.T) {
-	bars := read(t, "daily/COIN.csv")
-	encode := func(m Model, n int) string {
-		f, err := m.Fit(context.Background(), forecast.NewWindow(market.Day, bars[:n]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := f.(forecast.Encoder).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	normal := New()
-	normal.Residuals = 0
-	a, b, c := encode(New(), 1500), encode(New(), 1501), encode(normal, 1500)
-	if a != encode(New(), 1500) || a == b || a == c || !strings.HasPrefix(c, "ar/1 constant=") || !strings.HasSuffix(c, "shape=normal") {
-		t.Errorf("encodings %q, %q, %q", a, b, c)
 	}
 }
 

@@ -171,7 +171,8 @@ func (s *State) ask(w forecast.Window, i int, o *said) bool {
 }
 
 // Refit estimates every expert. It fails only when all of them do. It shows from
-// the next bar on.
+// the next bar on. One that is cancelled may have estimated some of the experts: throw the
+// state away then.
 func (s *State) Refit(ctx context.Context) error {
 	var first error
 	fitted := false

@@ -1,11 +1,7 @@
 package drift_test
 
 import (
-	"context"
-	"errors"
 	"math"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -16,14 +12,18 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{
-		forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")),
-		forecasttest.ReadBars(t, testdata.Market(t, "daily/FX.csv")),
-	}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/AMZN.csv")))
-	}
-	forecasttest.Exercise(t, drift.New(), series...)
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   drift.New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   21,
+		Version: "drift/1 returns=250 least=20",
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero": drift.Model{},
+		},
+		Others: map[string]forecast.Forecaster{
+			"fewer returns": forecasttest.With(drift.New(), func(m *drift.Model) { m.Returns = 100 }),
+		},
+	})
 }
 
 // The formula of the package comment, computed the plain way.
@@ -61,60 +61,6 @@ func TestOddAndEven(t *testing.T) {
 		if p := predict(t, drift.New(), bars, 1); math.Abs(p.Point-want) > 1e-15 {
 			t.Errorf("%d bars: point %v, want %v", n, p.Point, want)
 		}
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 100)
-	still := forecasttest.Bars(slices.Repeat([]float64{50}, 100)...)
-	oil := slices.Clone(walk)
-	oil[90].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"20 bars", walk[:20], forecast.ErrTooShort},
-		{"21 bars", walk[:21], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := drift.New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "drift: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-}
-
-func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := drift.New().Fit(ctx, forecast.NewWindow(market.Day, forecasttest.Walk(3, 100))); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("the zero Model was accepted")
-		}
-	}()
-	_, _ = drift.Model{}.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-}
-
-// A version is named after these bytes: change them when the answers change.
-func TestEncode(t *testing.T) {
-	f := fit(t, drift.New(), forecasttest.Walk(3, 100))
-	b, err := f.(forecast.Encoder).Encode()
-	if want := "drift/1 returns=250 least=20"; err != nil || string(b) != want {
-		t.Errorf("got %q, %v, want %q", b, err, want)
 	}
 }
 

@@ -1,11 +1,8 @@
 package ewma_test
 
 import (
-	"context"
-	"errors"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -16,14 +13,18 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{
-		forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")),
-		forecasttest.ReadBars(t, testdata.Market(t, "daily/FX.csv")),
-	}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/AMZN.csv")))
-	}
-	forecasttest.Exercise(t, ewma.New(), series...)
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   ewma.New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   21,
+		Version: "ewma/1 lambda=0.94 returns=300 least=20 historical=false",
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero": ewma.Model{},
+		},
+		Variants: map[string]forecast.Forecaster{
+			"historical": forecasttest.With(ewma.New(), func(m *ewma.Model) { m.Historical = true }),
+		},
+	})
 }
 
 // The recursion of RiskMetrics over the whole history, started with the first
@@ -69,60 +70,6 @@ func TestShortWindow(t *testing.T) {
 	}
 }
 
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 100)
-	still := forecasttest.Bars(slices.Repeat([]float64{50}, 100)...)
-	oil := slices.Clone(walk)
-	oil[90].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"20 bars", walk[:20], forecast.ErrTooShort},
-		{"21 bars", walk[:21], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := ewma.New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "ewma: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-}
-
-func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := ewma.New().Fit(ctx, forecast.NewWindow(market.Day, forecasttest.Walk(3, 100))); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("the zero Model was accepted")
-		}
-	}()
-	_, _ = ewma.Model{}.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-}
-
-// A version is named after these bytes: change them when the answers change.
-func TestEncode(t *testing.T) {
-	f := fit(t, ewma.New(), forecasttest.Walk(3, 100))
-	b, err := f.(forecast.Encoder).Encode()
-	if want := "ewma/1 lambda=0.94 returns=300 least=20 historical=false"; err != nil || string(b) != want {
-		t.Errorf("got %q, %v, want %q", b, err, want)
-	}
-}
-
 func fit(t *testing.T, m ewma.Model, bars []market.Bar) forecast.Fitted {
 	t.Helper()
 	f, err := m.Fit(t.Context(), forecast.NewWindow(market.Day, bars))
@@ -139,12 +86,6 @@ func predict(t *testing.T, m ewma.Model, bars []market.Bar, h int) forecast.Pred
 		t.Fatal(err)
 	}
 	return p
-}
-
-func TestHistoricalConforms(t *testing.T) {
-	m := ewma.New()
-	m.Historical = true
-	forecasttest.Exercise(t, m, forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")))
 }
 
 // The residuals by their definition, the long way.

@@ -3,6 +3,7 @@ package forecasttest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/foretick/foretick/forecast"
@@ -16,13 +17,15 @@ var brokenStates = map[string]struct {
 	"forgets a number when it is written": {func(s *state) forecast.State { return forgetful{s} }, "written at bar"},
 	"reads whatever it is given":          {func(s *state) forecast.State { return trusting{s} }, "want ErrArchive"},
 	"learns from a break":                 {func(s *state) forecast.State { return unbroken{s} }, "breaks move"},
-	"answers before it is estimated":      {func(s *state) forecast.State { return &hasty{s, true} }, "before the first estimation"},
-	"answers after a bad bar":             {func(s *state) forecast.State { return &stubborn{s, 0} }, "after it"},
+	"answers before it is estimated":      {func(s *state) forecast.State { return hasty{s} }, "before the first estimation"},
+	"answers after a bad bar":             {func(s *state) forecast.State { return stubborn{s} }, "after it"},
 	"never recovers from a flat bar":      {func(s *state) forecast.State { return &poisoned{s, 1} }, "is NaN"},
 	"estimates at every bar":              {func(s *state) forecast.State { return restless{s} }, "the version changes without an estimation"},
-	"never estimates again":               {func(s *state) forecast.State { return lazy{s} }, "an estimation does not change the version"},
+	"never estimates again":               {func(s *state) forecast.State { return lazy{s} }, "an estimation changes the version: true"},
 	"estimates nothing from nothing":      {func(s *state) forecast.State { return credulous{s} }, "an estimation on nothing"},
 	"estimates what nobody waits for":     {func(s *state) forecast.State { return deaf{s} }, "a cancelled estimation"},
+	"estimates before it looks":           {func(s *state) forecast.State { return late{s} }, "cancelled at look 1 changes the version"},
+	"says what it is not asked":           {func(s *state) forecast.State { return obliging{s} }, "it was accepted"},
 	"adopts nothing":                      {func(s *state) forecast.State { return proud{s} }, "after Adopt the versions differ"},
 	"changes whom it adopts from":         {func(s *state) forecast.State { return clinging{s} }, "after Adopt the versions differ"},
 }
@@ -54,24 +57,18 @@ type unbroken struct{ *state }
 
 func (s unbroken) Update(w forecast.Window) { s.state.Update(w.WithBreak(1)) }
 
-type hasty struct {
-	*state
-	first bool
-}
+type hasty struct{ *state }
 
-func (s *hasty) Update(w forecast.Window) {
+func (s hasty) Update(w forecast.Window) {
 	s.state.Update(w)
 	if s.sd == 0 && s.returns.Len() == fewest {
 		s.sd = 0.01
 	}
 }
 
-type stubborn struct {
-	*state
-	before float64
-}
+type stubborn struct{ *state }
 
-func (s *stubborn) Predict(w forecast.Window, h int) (forecast.Prediction, error) {
+func (s stubborn) Predict(w forecast.Window, h int) (forecast.Prediction, error) {
 	s.ok = s.ok || s.returns.Len() > 0
 	return s.state.Predict(w, h)
 }
@@ -129,6 +126,18 @@ func (s credulous) Refit(ctx context.Context) error {
 type deaf struct{ *state }
 
 func (s deaf) Refit(context.Context) error { return s.state.Refit(context.Background()) }
+
+type late struct{ *state }
+
+func (s late) Refit(ctx context.Context) error {
+	return errors.Join(s.state.Refit(context.Background()), ctx.Err())
+}
+
+type obliging struct{ *state }
+
+func (s obliging) Predict(w forecast.Window, h int) (forecast.Prediction, error) {
+	return s.state.Predict(w, max(h, 1))
+}
 
 type proud struct{ *state }
 

@@ -8,17 +8,12 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// Breaks checks that a state of f learns nothing from a break. It follows bars (at least
-// 1,500) whose prices are cut to a seventh at one bar and times ten at another, each
-// announced by Window.Break, and must say what it says of the bars as they are, but for
-// what rounding does; and go on to the last bit when it is written and read back soon after
-// a break. A model whose returns depend on the unit of prices cannot pass.
-func Breaks(t *testing.T, f forecast.Follower, bars []market.Bar) {
-	t.Helper()
-	t.Run("breaks", func(t *testing.T) { breaks(t, f, setting, bars[:1500]) })
-}
-
-func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
+// breaks checks that a state of f learns nothing from a break. It follows bars whose prices
+// are cut to a seventh at one bar and times ten at another, each announced by Window.Break,
+// and must say what it says of the bars as they are, but for what rounding does; and go on to
+// the last bit when it is written and read back soon after a break. A model whose returns
+// depend on the unit of prices cannot pass.
+func breaks(t *testing.T, f forecast.Follower, bars []market.Bar) {
 	const first, second = 705, 1108
 	at := []forecast.Break{{Start: bars[first].Start, Factor: 1.0 / 7}, {Start: bars[second].Start, Factor: 10}}
 	traded := make([]market.Bar, len(bars))
@@ -44,7 +39,7 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 			return w
 		}
 	}
-	whole, broken := f.Follow(set), f.Follow(set)
+	whole, broken := f.Follow(setting), f.Follow(setting)
 	var copied forecast.State
 	for i := range bars {
 		now := seen(i)
@@ -66,7 +61,7 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 		if i == first+13 || i == second+7 {
 			w := forecast.NewArchive()
 			broken.Persist(w)
-			copied = f.Follow(set)
+			copied = f.Follow(setting)
 			r := forecast.ReadArchive(w.Bytes())
 			copied.Persist(r)
 			if err := r.Close(); err != nil {
@@ -76,7 +71,7 @@ func breaks(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mark
 		if i < first-1 || i%9 > 0 && i != first && i != second {
 			continue
 		}
-		for _, h := range set.Horizons {
+		for _, h := range setting.Horizons {
 			want, err := whole.Predict(upTo(bars, i), h)
 			got, err2 := broken.Predict(now, h)
 			if err != nil || err2 != nil {

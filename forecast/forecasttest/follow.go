@@ -11,30 +11,17 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// Follow runs the suite of a forecast.Follower's state on a recorded series of at least
-// 1,500 bars, beside Exercise:
-//
-//   - a state that was written and read back goes on as if nothing had been, to the last
-//     bit, and refuses bytes that are cut off, prolonged or of another model;
-//   - it abstains before its first estimation, and after a bad bar until it knows better,
-//     with a data error, and answers validly again;
-//   - it learns nothing from a break ([Breaks]);
-//   - an estimation that fails leaves the version as it was;
-//   - Adopt takes over the parameters and leaves from alone.
-func Follow(t *testing.T, f forecast.Follower, bars []market.Bar) {
-	t.Helper()
-	FollowTrained(t, f, bars)
-	Breaks(t, f, bars)
-	t.Run("refit and adopt", func(t *testing.T) { adopts(t, f, setting, bars[:1500]) })
-}
-
-// FollowTrained is Follow for a model whose parameters were estimated elsewhere, so that
-// Refit leaves the version as it is.
-func FollowTrained(t *testing.T, f forecast.Follower, bars []market.Bar) {
-	t.Helper()
-	t.Run("written and read", func(t *testing.T) { written(t, f, setting, bars[:1500]) })
-	t.Run("bad bars", func(t *testing.T) { badBars(t, f, setting, bars[:1500]) })
+// follows are the rules of a state.
+func (c *Case) follows(t *testing.T, f forecast.Follower, bars []market.Bar) {
+	bars = bars[:1500]
+	t.Run("written and read", func(t *testing.T) { written(t, f, bars) })
+	t.Run("bad bars", func(t *testing.T) { badBars(t, f, bars) })
+	if !c.Priced {
+		t.Run("breaks", func(t *testing.T) { breaks(t, f, bars) })
+	}
+	t.Run("refit and adopt", func(t *testing.T) { c.adopts(t, f, bars) })
 	t.Run("scenes", func(t *testing.T) { followed(t, f) })
+	t.Run("random paths", func(t *testing.T) { wander(t, f) })
 }
 
 var setting = forecast.Setting{Interval: market.Day, Horizons: []int{1, 3, 20}}
@@ -55,19 +42,21 @@ func drive(t *testing.T, s forecast.State, bars []market.Bar, from, to int) {
 	}
 }
 
-func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
+func written(t *testing.T, f forecast.Follower, bars []market.Bar) {
 	// What a state says that is never written.
 	const on = 60 // bars on from where it is written
 	want := map[int][]answer{}
-	whole := f.Follow(set)
+	whole := f.Follow(setting)
 	stops := []int{0, 1, 300, 470, 1100, 1130}
 	for i, at := 0, 0; i < len(stops); i++ {
 		for ; at < stops[i]+on; at++ {
 			drive(t, whole, bars, at, at+1)
-			want[at] = say(whole, set, upTo(bars, at))
+			if at >= stops[i]-1 {
+				want[at] = say(whole, upTo(bars, at))
+			}
 		}
 	}
-	a := f.Follow(set)
+	a := f.Follow(setting)
 	at := 0
 	for _, stop := range stops {
 		drive(t, a, bars, at, stop)
@@ -77,7 +66,7 @@ func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		b, c := f.Follow(set), f.Follow(set)
+		b, c := f.Follow(setting), f.Follow(setting)
 		r := forecast.ReadArchive(w.Bytes())
 		b.Persist(r)
 		if err := r.Close(); err != nil {
@@ -94,9 +83,9 @@ func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 				if s == a && i >= stop {
 					continue
 				}
-				for k, got := range say(s, set, upTo(bars, i)) {
+				for k, got := range say(s, upTo(bars, i)) {
 					if expect := &want[i][k]; !got.same(expect) {
-						t.Fatalf("written at bar %d, at bar %d, horizon %d: %v, want %v", stop, i, set.Horizons[k], got, *expect)
+						t.Fatalf("written at bar %d, at bar %d, horizon %d: %v, want %v", stop, i, setting.Horizons[k], got, *expect)
 					}
 				}
 			}
@@ -104,7 +93,7 @@ func written(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 		if n := len(w.Bytes()); n > 16 {
 			for _, bad := range [][]byte{w.Bytes()[:n-8], append(slices.Clone(w.Bytes()), 0), nil} {
 				r := forecast.ReadArchive(bad)
-				f.Follow(set).Persist(r)
+				f.Follow(setting).Persist(r)
 				if err := r.Close(); !errors.Is(err, forecast.ErrArchive) {
 					t.Errorf("%d of %d bytes: %v, want ErrArchive", len(bad), n, err)
 				}
@@ -124,16 +113,16 @@ func (a *answer) same(b *answer) bool {
 }
 
 // say asks for every horizon of the setting.
-func say(s forecast.State, set forecast.Setting, w forecast.Window) []answer {
-	list := make([]answer, len(set.Horizons))
-	for i, h := range set.Horizons {
+func say(s forecast.State, w forecast.Window) []answer {
+	list := make([]answer, len(setting.Horizons))
+	for i, h := range setting.Horizons {
 		list[i].p, list[i].err = s.Predict(w, h)
 	}
 	return list
 }
 
-func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
-	s := f.Follow(set)
+func badBars(t *testing.T, f forecast.Follower, bars []market.Bar) {
+	s := f.Follow(setting)
 	drive(t, s, bars, 0, 60)
 	if _, err := s.Predict(upTo(bars, 59), 1); !isData(err) {
 		t.Fatalf("before the first estimation: %v, want a data error", err)
@@ -145,10 +134,10 @@ func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 		bad := slices.Clone(bars)
 		b := &bad[900]
 		b.Open, b.High, b.Low, b.Close = p, p, p, p
-		s := f.Follow(set)
+		s := f.Follow(setting)
 		s.Persist(forecast.ReadArchive(w.Bytes()))
 		s.Update(upTo(bad, 900))
-		for _, a := range say(s, set, upTo(bad, 900)) {
+		for _, a := range say(s, upTo(bad, 900)) {
 			if !isData(a.err) {
 				t.Errorf("%s: after it %v %v, want a data error", name, a.p, a.err)
 			}
@@ -160,7 +149,7 @@ func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 			if i%50 == 49 {
 				_ = s.Refit(context.Background()) // too few bars since: the version stays
 			}
-			for _, a := range say(s, set, w) {
+			for _, a := range say(s, w) {
 				if a.err == nil {
 					a.err = valid(&a.p)
 				}
@@ -172,41 +161,56 @@ func badBars(t *testing.T, f forecast.Follower, set forecast.Setting, bars []mar
 	}
 }
 
-func adopts(t *testing.T, f forecast.Follower, set forecast.Setting, bars []market.Bar) {
-	a := f.Follow(set)
+// adopts checks estimations and Adopt by the version that they leave.
+func (c *Case) adopts(t *testing.T, f forecast.Follower, bars []market.Bar) {
+	a := f.Follow(setting)
 	drive(t, a, bars, 0, 1000)
-	version := func(s forecast.State) string {
-		b, err := s.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	before := version(a)
-	b := f.Follow(set)
+	before := encode(t, a)
+	b := f.Follow(setting)
 	if err := b.Refit(context.Background()); !isData(err) {
 		t.Errorf("an estimation on nothing: %v, want a data error", err)
 	}
 	b.Adopt(a)
-	if version(b) != before || version(a) != before {
+	if encode(t, b) != before || encode(t, a) != before {
 		t.Error("after Adopt the versions differ")
 	}
 	drive(t, b, bars, 1000, 1040)
-	if version(a) != before {
+	if encode(t, a) != before {
 		t.Error("what adopted changed what it adopted from")
 	}
 	drive(t, a, bars, 1000, 1049)
-	if version(a) != before {
+	if encode(t, a) != before {
 		t.Error("the version changes without an estimation")
 	}
-	drive(t, a, bars, 1049, 1050)
-	if version(a) == before {
-		t.Error("an estimation does not change the version")
+	a.Update(upTo(bars, 1049))
+	// However late an estimation is cancelled, it changes nothing; in the end there is one. A
+	// state that is made of others may have estimated some of them: it is thrown away then.
+	said := say(a, upTo(bars, 1049))
+	_, combined := a.(forecast.Combined)
+	for looks := int64(0); ; looks = 2*looks + 1 {
+		err := a.Refit(cancelAfter(looks))
+		if err == nil {
+			if looks == 0 {
+				t.Error("a cancelled estimation is carried out")
+			}
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("an estimation cancelled at look %d: %v", looks+1, err)
+		}
+		if combined && looks > 0 {
+			continue
+		}
+		if encode(t, a) != before {
+			t.Errorf("an estimation cancelled at look %d changes the version", looks+1)
+		}
+		for k, now := range say(a, upTo(bars, 1049)) {
+			if !now.same(&said[k]) {
+				t.Errorf("an estimation cancelled at look %d changes the answer from %v to %v", looks+1, said[k], now)
+			}
+		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	now := version(a)
-	if err := a.Refit(ctx); err == nil || version(a) != now {
-		t.Errorf("a cancelled estimation: %v", err)
+	if (encode(t, a) == before) != c.Trained {
+		t.Errorf("an estimation changes the version: %t", !c.Trained)
 	}
 }

@@ -2,29 +2,49 @@
 // readers of recorded bars to feed it with.
 //
 //	func TestConformance(t *testing.T) {
-//		bars := forecasttest.ReadBars(t, filepath.Join(testdata.Shared(t), "data/daily/AMZN.csv"))
-//		forecasttest.Exercise(t, ets.New(), bars)
+//		forecasttest.Exercise(t, forecasttest.Case{
+//			Model:    drift.New(),
+//			Series:   forecasttest.ReadAll(t, testdata.ForModels(t)...),
+//			Least:    21,
+//			Version:  "drift/1 returns=250 least=20",
+//			OutOfRange: map[string]forecast.Forecaster{"zero": drift.Model{}},
+//		})
 //	}
 //
 // What it demands, for horizons 1 to 20:
 //
 //   - an answer is finite and its quantiles never cross; otherwise there is an error
-//     that wraps forecast.ErrTooShort or forecast.ErrDegenerate, never a panic;
+//     that wraps forecast.ErrTooShort or forecast.ErrDegenerate and names the model, never
+//     a panic;
 //   - the same window gives the same answer to the last bit, again, from another
 //     fit, and from many goroutines at once (run the tests with -race);
 //   - no bar after the window changes anything, and the window itself is not changed;
 //   - prices in other units give the same log returns, but for what rounding does to the
 //     search for parameters;
 //   - windows that are empty, short, constant, not positive, tiny or huge, and bars
-//     without volume, are dealt with.
+//     without volume, are dealt with;
+//   - what markets do now and then is answered while it lasts and afterwards: volatility that
+//     triples or dies, prices that stand, jump, trend or turn at every bar, halts, splits that
+//     nobody announced, bad prints;
+//   - options out of range and horizons below 1 panic, a context that is cancelled ends Fit;
+//   - versions are named ([forecast.Encoder]): the same fit has the same bytes, and fits that
+//     answer differently have different ones;
+//   - docs/forecasting.md has a section on the model.
+//
+// Of a model that follows a series bar by bar ([forecast.Follower]), it demands of the state:
+//
+//   - a state that was written and read back goes on as if nothing had been, to the last
+//     bit, and refuses bytes that are cut off, prolonged or of another model;
+//   - it abstains before its first estimation, and after a bad bar until it knows better,
+//     with a data error, and answers validly again;
+//   - it learns nothing from a break;
+//   - an estimation that fails or is cancelled leaves the version as it was;
+//   - Adopt takes over the parameters and leaves from alone.
 package forecasttest
 
 import (
-	"context"
-	"errors"
-	"math"
+	"maps"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -34,247 +54,90 @@ import (
 // Horizons is how far ahead the suite asks for.
 const Horizons = 20
 
-// sameUnits is the share of it, and of 1 %, by which a log return may differ when prices
-// are given in other units: a search may stop a step earlier or later.
-const sameUnits = 1e-3
-
 // enough is a window that every model must be able to work with.
 const enough = 1024
 
-// Exercise runs the suite on f. Each of real is a recorded series of at least 1,500
-// bars with positive closes; pass at least one.
-func Exercise(t *testing.T, f forecast.Forecaster, real ...[]market.Bar) {
+// Case is a model, and what is special about it.
+type Case struct {
+	Model forecast.Forecaster
+	// Series are recorded ones, each of at least 1,500 bars with positive closes. There must
+	// be one; the first is of days.
+	Series [][]market.Bar
+	// Least is the number of daily bars that can just be fitted.
+	Least int
+	// Version is what the bytes of a version begin with. A version is named after them, so
+	// they must change when the answers do.
+	Version string
+	// Docs is where the model is described when that is not the section of docs/forecasting.md
+	// whose heading has its name: a file of the repository, # and a heading.
+	Docs string
+
+	// Variants are the model with options that make it take other ways: they must keep the
+	// rules too, and have other versions.
+	Variants map[string]forecast.Forecaster
+	// Others are the model with any other options: they must have other versions.
+	Others map[string]forecast.Forecaster
+	// OutOfRange are models with options that make no sense: Fit panics.
+	OutOfRange map[string]forecast.Forecaster
+	// Refuses are windows that this model in particular cannot be fitted on, or just can.
+	Refuses []Refusal
+
+	// Trained says that the parameters were estimated elsewhere: a state's estimation leaves
+	// the version as it is.
+	Trained bool
+	// Priced says that answers depend on the unit of prices, which only a model of prices has
+	// an excuse for: it need not mind breaks, may answer where the price stands still, and may
+	// call a window that is too short degenerate.
+	Priced bool
+	// Speaker is whose name errors of Fit begin with, where that is not the model's own.
+	Speaker string
+}
+
+// Exercise runs the suite on c.
+func Exercise(t *testing.T, c Case) {
 	t.Helper()
-	if len(real) == 0 {
-		t.Fatal("forecasttest: Exercise needs a recorded series")
+	if c.Model.Name() == "" || len(c.Series) == 0 || c.Least < 2 || c.Version == "" {
+		t.Fatalf("forecasttest: a case needs a model with a name, series, Least and Version: %q, %d, %d, %q", c.Model.Name(), len(c.Series), c.Least, c.Version)
 	}
-	if f.Name() == "" {
-		t.Error("the model has no name")
+	if intervalOf(c.Series[0]) != market.Day {
+		t.Fatal("forecasttest: the first series must be of days")
 	}
+	t.Run("documented", func(t *testing.T) { documented(t, &c) })
+	t.Run("options", func(t *testing.T) { options(t, &c) })
+	t.Run("refuses", func(t *testing.T) { refuses(t, &c) })
+	t.Run("cancelled", func(t *testing.T) { cancelled(t, &c) })
+	t.Run("versions", func(t *testing.T) { versions(t, &c) })
+	c.rules(t, c.Model, c.Series)
+	for _, name := range slices.Sorted(maps.Keys(c.Variants)) {
+		t.Run(name, func(t *testing.T) { c.rules(t, c.Variants[name], c.Series[:1]) })
+	}
+}
+
+// rules are those of every model with any options.
+func (c *Case) rules(t *testing.T, f forecast.Forecaster, series [][]market.Bar) {
+	follower, follows := f.(forecast.Follower)
 	t.Run("answers", func(t *testing.T) {
-		for _, bars := range append(slices.Clone(real), Walk(1, 1500)) {
-			for _, end := range []int{enough, 1250, 1500} {
-				answers(t, f, window(bars[end-enough:end]))
+		for _, bars := range append(slices.Clone(series), Walk(1, 1500)) {
+			answers(t, f, window(bars[1500-enough:1500]))
+			if !follows { // a state is asked at many bars
+				answers(t, f, window(bars[:enough]))
 			}
 		}
 	})
-	t.Run("no look-ahead", func(t *testing.T) { lookAhead(t, f, real[0]) })
-	t.Run("concurrent", func(t *testing.T) { concurrent(t, f, window(real[0][:enough])) })
-	t.Run("units", func(t *testing.T) { units(t, f, real[0][:enough]) })
-	t.Run("short", func(t *testing.T) { short(t, f, real[0]) })
-	t.Run("hostile", func(t *testing.T) { hostile(t, f) })
-	if follower, ok := f.(forecast.Follower); ok {
-		t.Run("random paths", func(t *testing.T) { wander(t, follower) })
-		return // a state goes through the scenes: see Follow
+	t.Run("no look-ahead", func(t *testing.T) { lookAhead(t, f, series[0]) })
+	t.Run("concurrent", func(t *testing.T) { concurrent(t, f, window(series[0][:enough])) })
+	if !c.Priced {
+		t.Run("units", func(t *testing.T) { units(t, f, series[0][:enough]) })
+	}
+	t.Run("short", func(t *testing.T) { c.short(t, f, series[0]) })
+	t.Run("hostile", func(t *testing.T) { c.hostile(t, f) })
+	if follows {
+		c.follows(t, follower, series[0])
+		return
 	}
 	t.Run("scenes", func(t *testing.T) { staged(t, f) })
 	t.Run("random paths", func(t *testing.T) { random(t, f) })
-}
-
-// answers checks that w is answered at every horizon, validly and repeatably.
-func answers(t *testing.T, f forecast.Forecaster, w forecast.Window) {
-	t.Helper()
-	before := copyBars(w)
-	a, b := mustFit(t, f, w), mustFit(t, f, w)
-	for h := 1; h <= Horizons; h++ {
-		p := mustPredict(t, a, w, h)
-		for _, again := range []forecast.Fitted{a, b} {
-			if q := mustPredict(t, again, w, h); !same(&p, &q) {
-				t.Fatalf("horizon %d: the same window gave %v, then %v", h, p, q)
-			}
-		}
+	if _, ok := mustFit(t, f, window(series[0][:enough])).(forecast.Tracer); ok {
+		t.Run("traced", func(t *testing.T) { c.follows(t, forecast.Windowed(f, enough, 1), series[0]) })
 	}
-	if !slices.Equal(before, copyBars(w)) {
-		t.Fatal("the model changed its window")
-	}
-}
-
-// lookAhead changes every bar after the cutoff and asks again.
-func lookAhead(t *testing.T, f forecast.Forecaster, bars []market.Bar) {
-	bars = slices.Clone(bars[:1500])
-	w := window(bars[:enough])
-	fitted := mustFit(t, f, w)
-	var first [Horizons + 1]forecast.Prediction
-	for h := 1; h <= Horizons; h++ {
-		first[h] = mustPredict(t, fitted, w, h)
-	}
-	for i := range bars[enough:] {
-		b := &bars[enough+i]
-		b.Open, b.High, b.Low, b.Close, b.Volume = 1e-3, 1e6, 1e-3, 1e6, 0
-	}
-	refitted := mustFit(t, f, w)
-	for h := 1; h <= Horizons; h++ {
-		for _, again := range []forecast.Fitted{fitted, refitted} {
-			if p := mustPredict(t, again, w, h); !same(&p, &first[h]) {
-				t.Fatalf("horizon %d: later bars changed the forecast", h)
-			}
-		}
-	}
-}
-
-// concurrent uses one model and one fit from many goroutines.
-func concurrent(t *testing.T, f forecast.Forecaster, w forecast.Window) {
-	fitted := mustFit(t, f, w)
-	want := make([]forecast.Prediction, Horizons+1)
-	for h := 1; h <= Horizons; h++ {
-		want[h] = mustPredict(t, fitted, w, h)
-	}
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			own, err := f.Fit(context.Background(), w)
-			if err != nil {
-				t.Errorf("Fit: %v", err)
-				return
-			}
-			for h := 1; h <= Horizons; h++ {
-				for _, m := range []forecast.Fitted{fitted, own} {
-					if p, err := m.Predict(w, h); err != nil || !same(&p, &want[h]) {
-						t.Errorf("horizon %d: concurrent use gave %v, %v", h, p, err)
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// units asks with prices multiplied by 1,000.
-func units(t *testing.T, f forecast.Forecaster, bars []market.Bar) {
-	scaled := slices.Clone(bars)
-	for i := range scaled {
-		b := &scaled[i]
-		b.Open, b.High, b.Low, b.Close = b.Open*1000, b.High*1000, b.Low*1000, b.Close*1000
-	}
-	w, v := window(bars), window(scaled)
-	a, b := mustFit(t, f, w), mustFit(t, f, v)
-	for h := 1; h <= Horizons; h++ {
-		p, q := mustPredict(t, a, w, h), mustPredict(t, b, v, h)
-		if d := math.Abs(p.Point - q.Point); d > sameUnits*(0.01+math.Abs(p.Point)) {
-			t.Errorf("horizon %d: prices times 1,000 move the point by %g", h, d)
-		}
-		for i := range p.Quantiles {
-			if d := math.Abs(p.Quantiles[i] - q.Quantiles[i]); d > sameUnits*(0.01+math.Abs(p.Quantiles[i])) {
-				t.Errorf("horizon %d: prices times 1,000 move quantile %v by %g", h, forecast.Probabilities[i], d)
-			}
-		}
-	}
-}
-
-// short asks with every number of bars from none to 64: too few is ErrTooShort, and
-// once there are enough for a horizon more are enough too.
-func short(t *testing.T, f forecast.Forecaster, bars []market.Bar) {
-	fitted := mustFit(t, f, window(bars[:enough]))
-	var answered [Horizons + 1]bool
-	for n := range 65 {
-		w := window(bars[:n])
-		if _, err := f.Fit(context.Background(), w); err != nil && !errors.Is(err, forecast.ErrTooShort) {
-			t.Errorf("Fit on %d bars: %v, want an error that wraps ErrTooShort", n, err)
-		} else if err == nil && n < 2 {
-			t.Errorf("Fit on %d bars succeeded", n)
-		}
-		for h := 1; h <= Horizons; h++ {
-			p, err := fitted.Predict(w, h)
-			switch {
-			case err == nil:
-				answered[h] = true
-				check(t, &p)
-			case !errors.Is(err, forecast.ErrTooShort):
-				t.Errorf("Predict on %d bars, horizon %d: %v, want an error that wraps ErrTooShort", n, h, err)
-			case answered[h]:
-				t.Errorf("Predict on %d bars, horizon %d: %v, but fewer were enough", n, h, err)
-			}
-		}
-	}
-	if _, err := fitted.Predict(window(nil), 1); !errors.Is(err, forecast.ErrTooShort) {
-		t.Errorf("Predict on no bars: %v, want an error that wraps ErrTooShort", err)
-	}
-}
-
-// try fits f on w and asks for every horizon: nil when all are answered, a data
-// error when one is not, another error when the suite's rules are broken.
-func try(f forecast.Forecaster, w forecast.Window) error {
-	fitted, err := f.Fit(context.Background(), w)
-	if err != nil {
-		return err
-	}
-	return all(fitted, w)
-}
-
-// all asks fitted for every horizon, as try does.
-func all(fitted forecast.Fitted, w forecast.Window) error {
-	var first error
-	for h := 1; h <= Horizons; h++ {
-		p, err := fitted.Predict(w, h)
-		if err == nil {
-			err = valid(&p)
-		}
-		if err != nil && !isData(err) {
-			return err
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-func isData(err error) bool {
-	return errors.Is(err, forecast.ErrTooShort) || errors.Is(err, forecast.ErrDegenerate)
-}
-
-func valid(p *forecast.Prediction) error {
-	if p.Point-p.Point != 0 {
-		return errors.New("the point is not finite")
-	}
-	return p.Quantiles.Validate()
-}
-
-func check(t *testing.T, p *forecast.Prediction) {
-	t.Helper()
-	if err := valid(p); err != nil {
-		t.Error(err)
-	}
-}
-
-func mustFit(t *testing.T, f forecast.Forecaster, w forecast.Window) forecast.Fitted {
-	t.Helper()
-	fitted, err := f.Fit(context.Background(), w)
-	if err != nil {
-		t.Fatalf("Fit on %d bars: %v", w.Len(), err)
-	}
-	return fitted
-}
-
-func mustPredict(t *testing.T, f forecast.Fitted, w forecast.Window, h int) forecast.Prediction {
-	t.Helper()
-	p, err := f.Predict(w, h)
-	if err != nil {
-		t.Fatalf("Predict on %d bars, horizon %d: %v", w.Len(), h, err)
-	}
-	check(t, &p)
-	return p
-}
-
-// same compares bits.
-func same(a, b *forecast.Prediction) bool {
-	if math.Float64bits(a.Point) != math.Float64bits(b.Point) {
-		return false
-	}
-	for i := range a.Quantiles {
-		if math.Float64bits(a.Quantiles[i]) != math.Float64bits(b.Quantiles[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func window(bars []market.Bar) forecast.Window { return forecast.NewWindow(market.Day, bars) }
-
-func copyBars(w forecast.Window) []market.Bar {
-	bars := make([]market.Bar, w.Len())
-	for i := range bars {
-		bars[i] = w.Bar(i)
-	}
-	return bars
 }

@@ -5,29 +5,52 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/foretick/foretick/forecast"
 )
 
 // plain is a sound model: normal, with the standard deviation of the newest 250 returns.
 // Tests take its virtues away one by one.
-type plain struct{ spoil spoil }
+type plain struct {
+	spoil spoil
+	most  int // returns, 0: 250
+}
 
 const fewest = 20
 
 func (plain) Name() string { return "plain" }
 
+func (m plain) returns() int {
+	if m.most == 0 {
+		return 250
+	}
+	return m.most
+}
+
 func (m plain) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted, error) {
+	if m.most < 0 {
+		panic("plain: options are out of range")
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	_, err := m.Predict(w, 1)
-	return m, err
+	if _, err := m.Predict(w, 1); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
+func (m plain) Encode() ([]byte, error) { return fmt.Appendf(nil, "plain/1 %d", m.returns()), nil }
+
 func (m plain) Predict(w forecast.Window, h int) (p forecast.Prediction, err error) {
-	r, err := forecast.Returns(nil, w, 1, fewest, 250)
-	if err == nil {
+	if h < 1 {
+		panic("plain: the horizon must be at least 1")
+	}
+	r, err := forecast.Returns(nil, w, 1, fewest, m.returns())
+	if err != nil {
+		err = fmt.Errorf("plain: %w", err)
+	} else {
 		p, err = m.answer(spread(r), h)
 	}
 	return p, m.spoiled(&p, w, err)
@@ -67,8 +90,8 @@ func (m following) Fit(ctx context.Context, w forecast.Window) (forecast.Fitted,
 	return forecast.FitFollower(ctx, m, w)
 }
 
-func (m following) Follow(forecast.Setting) forecast.State {
-	s := &state{model: m.plain, returns: forecast.NewRecent(250)}
+func (m following) Follow(set forecast.Setting) forecast.State {
+	s := &state{model: m.plain, horizons: set.Horizons, returns: forecast.NewRecent(m.returns())}
 	if m.wrap != nil {
 		return m.wrap(s)
 	}
@@ -76,11 +99,12 @@ func (m following) Follow(forecast.Setting) forecast.State {
 }
 
 type state struct {
-	model   plain
-	returns forecast.Recent
-	last    float64 // close, 0 when it cannot be learnt from
-	ok      bool    // the newest bar gave a return
-	sd      float64 // estimated; 0 before
+	model    plain
+	horizons []int
+	returns  forecast.Recent
+	last     float64 // close, 0 when it cannot be learnt from
+	ok       bool    // the newest bar gave a return
+	sd       float64 // estimated; 0 before
 }
 
 func (s *state) Update(w forecast.Window) {
@@ -112,6 +136,9 @@ func (s *state) Refit(ctx context.Context) error {
 }
 
 func (s *state) Predict(w forecast.Window, h int) (p forecast.Prediction, err error) {
+	if !slices.Contains(s.horizons, h) {
+		panic("plain: nobody said that this horizon would be asked for")
+	}
 	switch {
 	case s.sd == 0:
 		err = fmt.Errorf("plain: %w: not estimated yet", forecast.ErrTooShort)
@@ -126,7 +153,8 @@ func (s *state) Predict(w forecast.Window, h int) (p forecast.Prediction, err er
 }
 
 func (s *state) Encode() ([]byte, error) {
-	return binary.BigEndian.AppendUint64([]byte("plain/1 "), math.Float64bits(s.sd)), nil
+	b := fmt.Appendf(nil, "plain/1 %d ", s.model.returns())
+	return binary.BigEndian.AppendUint64(b, math.Float64bits(s.sd)), nil
 }
 
 func (s *state) Adopt(from forecast.State) { s.sd = from.(interface{ inside() *state }).inside().sd }

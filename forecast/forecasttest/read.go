@@ -12,6 +12,16 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
+// ReadAll reads the recorded series at paths.
+func ReadAll(t testing.TB, paths ...string) [][]market.Bar {
+	t.Helper()
+	var series [][]market.Bar
+	for _, path := range paths {
+		series = append(series, ReadBars(t, path))
+	}
+	return series
+}
+
 // ReadBars reads a recorded series with the columns time, open, high, low, close,
 // volume, compressed when its name ends in .gz. A bar ends where its interval does; the interval is a day for dates and
 // otherwise the shortest step between two bars.

@@ -18,6 +18,7 @@ type scene struct {
 	// The scene is all there is, from the first bar on; else calm bars come before.
 	whole   bool
 	silence silence
+	after   int // calm bars that come after it, where not the usual number
 }
 
 // silence is when a model may say that it cannot forecast.
@@ -45,7 +46,7 @@ var scenes = []scene{
 	{name: "20 bars flat", bars: 20, play: flat},
 	{name: "50 bars flat", bars: 50, play: flat},
 	{name: "300 bars flat", bars: 300, play: flat, silence: untilCalm},
-	{name: "flat but for the first bar", bars: before, whole: true, silence: untilCalm, play: func(p *tape, bar int) {
+	{name: "flat but for the first bar", bars: before, whole: true, silence: untilCalm, after: 320, play: func(p *tape, bar int) {
 		if bar == 0 {
 			p.walk(sigma)
 			return
@@ -152,6 +153,14 @@ func (s *scene) from() int {
 
 func (s *scene) to() int { return s.from() + s.bars }
 
+// rest is the number of calm bars after it.
+func (s *scene) rest() int {
+	if s.after > 0 {
+		return s.after
+	}
+	return after
+}
+
 // path is the scene between its calm bars. All that have calm bars before begin with the
 // same.
 func (s *scene) path() []market.Bar { return played()[s.name] }
@@ -167,7 +176,7 @@ var played = sync.OnceValue(func() map[string][]market.Bar {
 		for bar := range s.bars {
 			s.play(p, bar)
 		}
-		for range after {
+		for range s.rest() {
 			p.walk(sigma)
 		}
 		all[s.name] = p.bars
@@ -185,12 +194,12 @@ func (s *scene) asked() (list []int) {
 			}
 		}
 	}
-	return append(list, s.to(), s.to()+1, s.to()+5, s.to()+20, s.to()+50, s.to()+after)
+	return append(list, s.to(), s.to()+1, s.to()+5, s.to()+20, s.to()+50, s.to()+s.rest())
 }
 
 // may reports whether a model may say after n bars of the path that it cannot forecast.
 func (s *scene) may(n int) bool {
-	return s.silence == thenOn || s.silence == untilCalm && n < s.to()+after
+	return s.silence == thenOn || s.silence == untilCalm && n < s.to()+s.rest()
 }
 
 // when says in words where n bars of the path lie.

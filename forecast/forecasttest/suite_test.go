@@ -8,16 +8,29 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/market"
 )
+
+// sound is a case of plain that the suite finds nothing wrong with.
+func sound() Case {
+	return Case{Model: plain{}, Series: [][]market.Bar{Walk(9, 1500)}, Least: fewest + 1, Version: "plain/1 ", Docs: "docs/forecasting.md#naive",
+		Others:     map[string]forecast.Forecaster{"fewer returns": plain{most: 100}},
+		OutOfRange: map[string]forecast.Forecaster{"no returns": plain{most: -1}}}
+}
+
+// of is sound with another model.
+func of(m forecast.Forecaster) Case {
+	c := sound()
+	c.Model = m
+	return c
+}
 
 // The suite finds nothing wrong with a sound model.
 func TestSuitePasses(t *testing.T) {
-	bars := Walk(9, 1500)
-	t.Run("model", func(t *testing.T) { Exercise(t, plain{}, bars) })
-	t.Run("state", func(t *testing.T) {
-		Exercise(t, following{}, bars)
-		Follow(t, following{}, bars)
-	})
+	t.Run("model", func(t *testing.T) { Exercise(t, sound()) })
+	t.Run("state", func(t *testing.T) { Exercise(t, of(following{})) })
 }
 
 const inside = "FORETICK_BROKEN_MODELS"
@@ -26,17 +39,22 @@ const inside = "FORETICK_BROKEN_MODELS"
 // fail there and to say why. One random path is drawn, so that luck has no part in it.
 func TestSuiteFinds(t *testing.T) {
 	faults := map[string]fault{}
-	bars := Walk(9, 1500)
 	for name, c := range broken {
-		faults["a model "+name] = fault{c.says, func(t *testing.T) { Exercise(t, plain{c.spoil}, bars) }}
-		faults["a state "+name] = fault{c.says, func(t *testing.T) { Follow(t, following{plain: plain{c.spoil}}, bars) }}
+		m := plain{spoil: c.spoil}
+		faults["a model that "+name] = fault{of(m), c.says}
+		faults["a state that "+name] = fault{of(following{plain: m}), c.says}
 	}
 	for name, c := range brokenStates {
-		faults["a state that "+name] = fault{c.says, func(t *testing.T) { Follow(t, following{wrap: c.wrap}, bars) }}
+		faults["a state that "+name] = fault{of(following{wrap: c.wrap}), c.says}
+	}
+	for name, c := range brokenCases {
+		f := fault{sound(), c.says}
+		c.change(&f.c)
+		faults["a model that "+name] = f
 	}
 	if os.Getenv(inside) != "" {
 		for name, f := range faults {
-			t.Run(name, f.run)
+			t.Run(name, func(t *testing.T) { Exercise(t, f.c) })
 		}
 		return
 	}
@@ -67,10 +85,10 @@ func TestSuiteFinds(t *testing.T) {
 	}
 }
 
-// fault is a model to run the suite on, and what it must say of it, one way or another.
+// fault is a case to run the suite on, and what it must say of it, one way or another.
 type fault struct {
+	c    Case
 	says string
-	run  func(t *testing.T)
 }
 
 // Random paths reach what is rare, too: a hundred of them come again and again to where the

@@ -2,10 +2,8 @@ package gbm
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,15 +21,29 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
-	}
-	t.Run("scale", func(t *testing.T) { forecasttest.Exercise(t, New(), series...) })
-	t.Run("quantiles", func(t *testing.T) {
-		m := New()
-		m.Learn, m.Depth, m.Trees = Quantiles, 3, 4
-		forecasttest.Exercise(t, m, series[0])
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   301,
+		Version: "gbm/1 {Range:mean Learn:scale Trees:100 Depth:1 Leaf:40 Rate:0.1 Weight:100 Validate:0.2 Patience:15 Newest:1000 Least:250} season=[",
+		Others:  map[string]forecast.Forecaster{"faster": forecasttest.With(New(), func(m *Model) { m.Rate = 0.2 })},
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero":               Model{},
+			"no such range":      forecasttest.With(New(), func(m *Model) { m.Range = 77 }),
+			"nothing to learn":   forecasttest.With(New(), func(m *Model) { m.Learn = 77 }),
+			"no trees":           forecasttest.With(New(), func(m *Model) { m.Trees = 0 }),
+			"too deep":           forecasttest.With(New(), func(m *Model) { m.Depth = 7 }),
+			"empty leaves":       forecasttest.With(New(), func(m *Model) { m.Leaf = 0 }),
+			"no rate":            forecasttest.With(New(), func(m *Model) { m.Rate = math.NaN() }),
+			"a negative weight":  forecasttest.With(New(), func(m *Model) { m.Weight = -1 }),
+			"all is validation":  forecasttest.With(New(), func(m *Model) { m.Validate = 1 }),
+			"no patience":        forecasttest.With(New(), func(m *Model) { m.Patience = 0 }),
+			"too few residuals":  forecasttest.With(New(), func(m *Model) { m.Newest = 20 }),
+			"too few rows to it": forecasttest.With(New(), func(m *Model) { m.Least = 20 }),
+		},
+		Variants: map[string]forecast.Forecaster{
+			"quantiles": forecasttest.With(New(), func(m *Model) { m.Learn, m.Depth, m.Trees = Quantiles, 3, 4 }),
+		},
 	})
 }
 
@@ -288,95 +300,6 @@ func TestLearns(t *testing.T) {
 				t.Errorf("from noise widths %v and %v", loud, calm)
 			}
 		})
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 400)
-	still := slices.Clone(walk)
-	for i := range still {
-		b := &still[i]
-		b.Open, b.High, b.Low, b.Close = 50, 50, 50, 50
-	}
-	oil := slices.Clone(walk)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"300 bars", walk[:300], forecast.ErrTooShort},
-		{"301 bars", walk[:301], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "gbm: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	cases := map[string]func(*Model){
-		"zero":               func(m *Model) { *m = Model{} },
-		"no such range":      func(m *Model) { m.Range = 77 },
-		"nothing to learn":   func(m *Model) { m.Learn = 77 },
-		"no trees":           func(m *Model) { m.Trees = 0 },
-		"too deep":           func(m *Model) { m.Depth = 7 },
-		"empty leaves":       func(m *Model) { m.Leaf = 0 },
-		"no rate":            func(m *Model) { m.Rate = math.NaN() },
-		"a negative weight":  func(m *Model) { m.Weight = -1 },
-		"all is validation":  func(m *Model) { m.Validate = 1 },
-		"no patience":        func(m *Model) { m.Patience = 0 },
-		"too few residuals":  func(m *Model) { m.Newest = 20 },
-		"too few rows to it": func(m *Model) { m.Least = 20 },
-	}
-	for name, change := range cases {
-		t.Run(name, func(t *testing.T) {
-			m := New()
-			change(&m)
-			defer func() {
-				if recover() == nil {
-					t.Error("it was accepted")
-				}
-			}()
-			_, _ = m.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-		})
-	}
-}
-
-// Equal bytes are equal answers: an option or a bar that changes one changes both.
-func TestEncode(t *testing.T) {
-	encode := func(m Model, n int) string {
-		b, err := fit(t, m, forecast.NewWindow(market.Day, forecasttest.Walk(3, n))).(forecast.Encoder).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	first := encode(New(), 500)
-	if !strings.HasPrefix(first, "gbm/1 {Range:mean Learn:scale Trees:100 Depth:1 Leaf:40 Rate:0.1 Weight:100 Validate:0.2 Patience:15 Newest:1000 Least:250} season=[") {
-		t.Errorf("got %.200q", first)
-	}
-	if encode(New(), 500) != first {
-		t.Error("the same fit has other bytes")
-	}
-	other := New()
-	other.Rate = 0.2
-	if encode(other, 500) == first || encode(New(), 501) == first {
-		t.Error("another fit has the same bytes")
 	}
 }
 

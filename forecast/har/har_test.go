@@ -2,10 +2,8 @@ package har
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,15 +21,28 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
-	}
-	squares := New()
-	squares.Range, squares.Robust, squares.Residuals = feature.Squared, true, StudentT
-	for name, m := range map[string]Model{"default": New(), "robust on squares with t": squares} {
-		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
-	}
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   187,
+		Version: "har/1 range=mean spans=[1 5 22 66] residuals=historical newest=1000 leverage=true robust=false least=100 season=[",
+		Others: map[string]forecast.Forecaster{
+			"normal": forecasttest.With(New(), func(m *Model) { m.Residuals = Normal }),
+		},
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero":             Model{},
+			"no such range":    forecasttest.With(New(), func(m *Model) { m.Range = 77 }),
+			"no such residual": forecasttest.With(New(), func(m *Model) { m.Residuals = 77 }),
+			"too few rows":     forecasttest.With(New(), func(m *Model) { m.Least = 5 }),
+			"no span":          forecasttest.With(New(), func(m *Model) { m.Spans = [mostSpans]int{} }),
+			"a span too long":  forecasttest.With(New(), func(m *Model) { m.Spans[3] = 201 }),
+			"spans descend":    forecasttest.With(New(), func(m *Model) { m.Spans = [mostSpans]int{5, 1, 22, 66} }),
+			"no residuals":     forecasttest.With(New(), func(m *Model) { m.Newest = 0 }),
+		},
+		Variants: map[string]forecast.Forecaster{
+			"robust on squares with t": forecasttest.With(New(), func(m *Model) { m.Range, m.Robust, m.Residuals = feature.Squared, true, StudentT }),
+		},
+	})
 }
 
 // TestReference compares with what testdata/reference.py computed from the definitions,
@@ -177,91 +188,6 @@ func TestLikeliest(t *testing.T) {
 	light := []float64{-1.2, -1, -0.9, -0.8, -1, 1, 0.8, 0.9, 1, 1.2}
 	if h, l := likeliest(heavy), likeliest(light); h != freedoms[0] || l != freedoms[len(freedoms)-1] {
 		t.Errorf("heavy tails %v, light tails %v", h, l)
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 400)
-	still := forecasttest.Bars(slices.Repeat([]float64{50}, 400)...)
-	for i := range still {
-		still[i].High, still[i].Low = 50, 50
-	}
-	oil := slices.Clone(walk)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"186 bars", walk[:186], forecast.ErrTooShort},
-		{"187 bars", walk[:187], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "har: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	cases := map[string]func(*Model){
-		"zero":             func(m *Model) { *m = Model{} },
-		"no such range":    func(m *Model) { m.Range = 77 },
-		"no such residual": func(m *Model) { m.Residuals = 77 },
-		"too few rows":     func(m *Model) { m.Least = 5 },
-		"no span":          func(m *Model) { m.Spans = [mostSpans]int{} },
-		"a span too long":  func(m *Model) { m.Spans[3] = 201 },
-		"spans descend":    func(m *Model) { m.Spans = [mostSpans]int{5, 1, 22, 66} },
-		"no residuals":     func(m *Model) { m.Newest = 0 },
-	}
-	for name, change := range cases {
-		t.Run(name, func(t *testing.T) {
-			m := New()
-			change(&m)
-			defer func() {
-				if recover() == nil {
-					t.Error("it was accepted")
-				}
-			}()
-			_, _ = m.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-		})
-	}
-}
-
-// Equal bytes are equal answers: an option or a bar that changes one changes both.
-func TestEncode(t *testing.T) {
-	w := forecast.NewWindow(market.Day, forecasttest.Walk(3, 500))
-	encode := func(m Model, w forecast.Window) string {
-		b, err := fit(t, m, w).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	first := encode(New(), w)
-	if !strings.HasPrefix(first, "har/1 range=mean spans=[1 5 22 66] residuals=historical newest=1000 leverage=true robust=false least=100 season=[") {
-		t.Errorf("got %.200q", first)
-	}
-	if encode(New(), w) != first {
-		t.Error("the same fit has other bytes")
-	}
-	other := New()
-	other.Residuals = Normal
-	if encode(other, w) == first || encode(New(), forecast.NewWindow(market.Day, forecasttest.Walk(3, 501))) == first {
-		t.Error("another fit has the same bytes")
 	}
 }
 

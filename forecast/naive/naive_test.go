@@ -1,11 +1,9 @@
 package naive_test
 
 import (
-	"context"
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/foretick/foretick/forecast"
@@ -16,14 +14,18 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{
-		forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv")),
-		forecasttest.ReadBars(t, testdata.Market(t, "daily/FX.csv")),
-	}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/AMZN.csv")))
-	}
-	forecasttest.Exercise(t, naive.New(), series...)
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   naive.New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   21,
+		Version: "naive/1 returns=250 least=20",
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero": naive.Model{},
+		},
+		Others: map[string]forecast.Forecaster{
+			"fewer returns": forecasttest.With(naive.New(), func(m *naive.Model) { m.Returns = 100 }),
+		},
+	})
 }
 
 // 100 bars make 99 one-step returns of 1 % to 99 %, in an order that does not
@@ -76,60 +78,6 @@ func TestHorizonNeedsMore(t *testing.T) {
 	}
 	if _, err := f.Predict(w, 5); !errors.Is(err, forecast.ErrTooShort) {
 		t.Errorf("24 bars, horizon 5: got %v, want ErrTooShort", err)
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 100)
-	still := forecasttest.Bars(slices.Repeat([]float64{50}, 100)...)
-	oil := slices.Clone(walk)
-	oil[90].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"20 bars", walk[:20], forecast.ErrTooShort},
-		{"21 bars", walk[:21], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := naive.New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "naive: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-}
-
-func TestCancelled(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := naive.New().Fit(ctx, forecast.NewWindow(market.Day, forecasttest.Walk(3, 100))); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("the zero Model was accepted")
-		}
-	}()
-	_, _ = naive.Model{}.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-}
-
-// A version is named after these bytes: change them when the answers change.
-func TestEncode(t *testing.T) {
-	f := fit(t, naive.New(), forecasttest.Walk(3, 100))
-	b, err := f.(forecast.Encoder).Encode()
-	if want := "naive/1 returns=250 least=20"; err != nil || string(b) != want {
-		t.Errorf("got %q, %v, want %q", b, err, want)
 	}
 }
 

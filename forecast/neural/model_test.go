@@ -33,19 +33,21 @@ func versionOf(t testing.TB, since market.Time, change func(*Options)) *Trained 
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	var versions Versions
-	versions.Add(versionOf(t, math.MinInt64, nil))
-	m := New("lstm", &versions)
 	series := [][]market.Bar{daily(t, "STOCK"), daily(t, "COIN")}
 	if testdata.Wide(t) {
 		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "daily/VIX.csv")))
 	}
-	forecasttest.Exercise(t, m, series...)
-	forecasttest.FollowTrained(t, m, daily(t, "STOCK"))
-	forecasttest.Breaks(t, m, daily(t, "STOCK"))
-	var gru Versions
+	var lstm, gru Versions
+	lstm.Add(versionOf(t, math.MinInt64, nil))
 	gru.Add(versionOf(t, math.MinInt64, func(o *Options) { o.Cell = GRU }))
-	forecasttest.FollowTrained(t, New("gru", &gru), daily(t, "INDEX"))
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:    New("lstm", &lstm),
+		Series:   series,
+		Least:    2, // what it learnt, it learnt elsewhere
+		Version:  "neural",
+		Variants: map[string]forecast.Forecaster{"gru": New("gru", &gru)},
+		Trained:  true,
+	})
 }
 
 // follow takes a state through bars, estimating where the engine would.
@@ -190,7 +192,15 @@ func TestPriceStateConformance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			forecasttest.FollowTrained(t, NewPriceForecaster("small", m), bars)
+			forecasttest.Exercise(t, forecasttest.Case{
+				Model:   NewPriceForecaster("small", m),
+				Series:  [][]market.Bar{bars},
+				Least:   33, // 30 errors of forecasts from three closes
+				Version: "price",
+				Docs:    "docs/forecasting.md#original",
+				Trained: true,
+				Priced:  true,
+			})
 		})
 	}
 }

@@ -2,10 +2,7 @@ package quantreg
 
 import (
 	"context"
-	"errors"
 	"math"
-	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,11 +20,21 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
-	}
-	forecasttest.Exercise(t, New(), series...)
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   301,
+		Version: "quantile/1 range=mean penalty=0.5 smooth=1 least=250 season=[",
+		Others:  map[string]forecast.Forecaster{"less penalised": forecasttest.With(New(), func(m *Model) { m.Penalty = 0.3 })},
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero":               Model{},
+			"no such range":      forecasttest.With(New(), func(m *Model) { m.Range = 77 }),
+			"too few rows":       forecasttest.With(New(), func(m *Model) { m.Least = 20 }),
+			"a negative penalty": forecasttest.With(New(), func(m *Model) { m.Penalty = -1 }),
+			"no width":           forecasttest.With(New(), func(m *Model) { m.Smooth = 0 }),
+			"width NaN":          forecasttest.With(New(), func(m *Model) { m.Smooth = math.NaN() }),
+		},
+	})
 }
 
 // TestReference compares with statsmodels' QuantReg: testdata/reference.py made
@@ -169,89 +176,6 @@ func TestLearnsSpread(t *testing.T) {
 				t.Errorf("x = %v: quantile %v is %v, want %v", x, p, q[i], want)
 			}
 		}
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 400)
-	still := slices.Clone(walk)
-	for i := range still {
-		b := &still[i]
-		b.Open, b.High, b.Low, b.Close = 50, 50, 50, 50
-	}
-	oil := slices.Clone(walk)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"300 bars", walk[:300], forecast.ErrTooShort},
-		{"301 bars", walk[:301], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "quantile: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	cases := map[string]func(*Model){
-		"zero":               func(m *Model) { *m = Model{} },
-		"no such range":      func(m *Model) { m.Range = 77 },
-		"too few rows":       func(m *Model) { m.Least = 20 },
-		"a negative penalty": func(m *Model) { m.Penalty = -1 },
-		"no width":           func(m *Model) { m.Smooth = 0 },
-		"width NaN":          func(m *Model) { m.Smooth = math.NaN() },
-	}
-	for name, change := range cases {
-		t.Run(name, func(t *testing.T) {
-			m := New()
-			change(&m)
-			defer func() {
-				if recover() == nil {
-					t.Error("it was accepted")
-				}
-			}()
-			_, _ = m.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-		})
-	}
-}
-
-// Equal bytes are equal answers: an option or a bar that changes one changes both.
-func TestEncode(t *testing.T) {
-	encode := func(m Model, n int) string {
-		b, err := fit(t, m, forecast.NewWindow(market.Day, forecasttest.Walk(3, n))).(forecast.Encoder).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	first := encode(New(), 500)
-	if !strings.HasPrefix(first, "quantile/1 range=mean penalty=0.5 smooth=1 least=250 season=[") {
-		t.Errorf("got %.100q", first)
-	}
-	if encode(New(), 500) != first {
-		t.Error("the same fit has other bytes")
-	}
-	other := New()
-	other.Penalty = 0.3
-	if encode(other, 500) == first || encode(New(), 501) == first {
-		t.Error("another fit has the same bytes")
 	}
 }
 

@@ -1,7 +1,6 @@
 package rangevol
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -243,47 +242,6 @@ func TestAdopt(t *testing.T) {
 	fresh.Adopt(newState(New(), set)) // which has none
 	if _, err := fresh.Predict(forecast.Window{}, 1); !errors.Is(err, forecast.ErrTooShort) {
 		t.Errorf("adopted nothing: %v", err)
-	}
-}
-
-// A version is named after options, prior and parameters.
-func TestEncode(t *testing.T) {
-	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/INDEX.csv"))[:300]
-	prior := *DefaultPrior()
-	prior.Data = "the same, by another name"
-	version := func(change func(*Model), n int) string {
-		m := New()
-		change(&m)
-		s := newState(m, forecast.Setting{Interval: market.Day, Horizons: []int{1}})
-		drive(s, market.Day, bars[:n], nil)
-		if err := s.Refit(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		b, err := s.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	seen := map[string]string{}
-	for name, v := range map[string]string{
-		"default":       version(func(*Model) {}, 300),
-		"another bar":   version(func(*Model) {}, 299),
-		"the t":         version(func(m *Model) { m.Residuals = StudentT }, 300),
-		"fewer pairs":   version(func(m *Model) { m.Pairs = 200 }, 300),
-		"another least": version(func(m *Model) { m.Least = 50 }, 300),
-		"another prior": version(func(m *Model) { m.Prior = &prior }, 300),
-	} {
-		if other, ok := seen[v]; ok {
-			t.Errorf("%s and %s have the same version", name, other)
-		}
-		if !strings.HasPrefix(v, "rangevol/1 ") {
-			t.Errorf("%s: %.20q", name, v)
-		}
-		seen[v] = name
-	}
-	if version(func(*Model) {}, 300) != version(func(m *Model) { m.Many = true }, 300) {
-		t.Error("Many is no part of what is estimated, and of the version")
 	}
 }
 

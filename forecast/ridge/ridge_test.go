@@ -2,11 +2,8 @@ package ridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -24,11 +21,21 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
-	}
-	forecasttest.Exercise(t, New(), series...)
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   201,
+		Version: "ridge/1 range=mean newest=1000 least=150 season=[",
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero":          Model{},
+			"no such range": forecasttest.With(New(), func(m *Model) { m.Range = 77 }),
+			"too few rows":  forecasttest.With(New(), func(m *Model) { m.Least = 20 }),
+			"no residuals":  forecasttest.With(New(), func(m *Model) { m.Newest = 0 }),
+		},
+		Others: map[string]forecast.Forecaster{
+			"fewer residuals": forecasttest.With(New(), func(m *Model) { m.Newest = 200 }),
+		},
+	})
 }
 
 // sines are the data of testdata/reference.py.
@@ -117,87 +124,6 @@ func TestStaysWithin(t *testing.T) {
 	far := feature.Row{1e6, 0, 0, -1e6}
 	if got := l.at(&far); got < l.Lowest || got > l.Most {
 		t.Errorf("%v, outside %v to %v", got, l.Lowest, l.Most)
-	}
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 400)
-	still := slices.Clone(walk)
-	for i := range still {
-		b := &still[i]
-		b.Open, b.High, b.Low, b.Close = 50, 50, 50, 50
-	}
-	oil := slices.Clone(walk)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"200 bars", walk[:200], forecast.ErrTooShort},
-		{"201 bars", walk[:201], nil},
-		{"a price that does not move", still, forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := New().Fit(t.Context(), forecast.NewWindow(market.Day, c.bars))
-			if !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if err != nil && !strings.HasPrefix(err.Error(), "ridge: forecast: ") {
-				t.Errorf("%q does not say who refused", err)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-}
-
-func TestOptionsAreChecked(t *testing.T) {
-	cases := map[string]func(*Model){
-		"zero":          func(m *Model) { *m = Model{} },
-		"no such range": func(m *Model) { m.Range = 77 },
-		"too few rows":  func(m *Model) { m.Least = 20 },
-		"no residuals":  func(m *Model) { m.Newest = 0 },
-	}
-	for name, change := range cases {
-		t.Run(name, func(t *testing.T) {
-			m := New()
-			change(&m)
-			defer func() {
-				if recover() == nil {
-					t.Error("it was accepted")
-				}
-			}()
-			_, _ = m.Fit(t.Context(), forecast.NewWindow(market.Day, nil))
-		})
-	}
-}
-
-// Equal bytes are equal answers: an option or a bar that changes one changes both.
-func TestEncode(t *testing.T) {
-	encode := func(m Model, n int) string {
-		b, err := fit(t, m, forecast.NewWindow(market.Day, forecasttest.Walk(3, n))).(forecast.Encoder).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	first := encode(New(), 500)
-	if !strings.HasPrefix(first, "ridge/1 range=mean newest=1000 least=150 season=[") {
-		t.Errorf("got %.100q", first)
-	}
-	if encode(New(), 500) != first {
-		t.Error("the same fit has other bytes")
-	}
-	other := New()
-	other.Newest = 200
-	if encode(other, 500) == first || encode(New(), 501) == first {
-		t.Error("another fit has the same bytes")
 	}
 }
 

@@ -2,7 +2,6 @@ package seasonal
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -22,15 +21,36 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
+	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	week := market.MustInterval("1w")
+	always := func(t time.Time) (float64, bool) { return float64(t.Unix()%7) * 1e-3, true }
+	noon := func(t time.Time) (float64, bool) { return float64(t.Day()) * 1e-4, t.Hour() == 12 }
+	refusal := func(name string, i market.Interval, list []market.Bar, err error) forecasttest.Refusal {
+		return forecasttest.Refusal{Name: name, Window: forecast.NewWindow(i, list), Error: err}
 	}
-	few := New()
-	few.Slot, few.Returns = 30, 2500
-	for name, m := range map[string]Model{"default": New(), "small slots": few} {
-		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
-	}
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   47,
+		Version: "seasonal/1 returns=500 cycles=8 slot=120",
+		Refuses: []forecasttest.Refusal{
+			refusal("20 bars", market.Day, forecasttest.Walk(1, 20), forecast.ErrTooShort),
+			refusal("7 weeks", market.Day, bars(market.Day, start.Add(-24*time.Hour), 49, always), forecast.ErrTooShort),
+			refusal("minutes of one day", market.Minute, bars(market.Minute, start, 1024, always), forecast.ErrTooShort),
+			refusal("seconds", market.Second, bars(market.Second, start, 1024, always), forecast.ErrTooShort),
+			refusal("weeks", week, bars(week, start, 300, always), forecast.ErrDegenerate),
+			refusal("one bar a day, always noon", market.Hour, bars(market.Hour, start, 100, noon), forecast.ErrDegenerate),
+		},
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero":        Model{},
+			"few returns": forecasttest.With(New(), func(m *Model) { m.Returns = 19 }),
+			"one cycle":   forecasttest.With(New(), func(m *Model) { m.Cycles = 1 }),
+			"no slot":     forecasttest.With(New(), func(m *Model) { m.Slot = 0 }),
+		},
+		Variants: map[string]forecast.Forecaster{
+			"small slots": forecasttest.With(New(), func(m *Model) { m.Slot, m.Returns = 30, 2500 }),
+		},
+	})
 }
 
 func predict(t testing.TB, m Model, w forecast.Window, h int) (forecast.Prediction, error) {
@@ -210,53 +230,6 @@ func TestMixesSmallSlots(t *testing.T) {
 	}
 }
 
-func TestRefuses(t *testing.T) {
-	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	always := func(t time.Time) (float64, bool) { return float64(t.Unix()%7) * 1e-3, true }
-	oil := forecasttest.Walk(3, 400)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name     string
-		interval market.Interval
-		bars     []market.Bar
-		want     error
-	}{
-		{"20 bars", market.Day, forecasttest.Walk(1, 20), forecast.ErrTooShort},
-		{"7 weeks", market.Day, bars(market.Day, start.Add(-24*time.Hour), 49, always), forecast.ErrTooShort},
-		{"8 weeks", market.Day, forecasttest.Walk(1, 57), nil},
-		{"minutes of one day", market.Minute, bars(market.Minute, start, 1024, always), forecast.ErrTooShort},
-		{"seconds", market.Second, bars(market.Second, start, 1024, always), forecast.ErrTooShort},
-		{"weeks", market.MustInterval("1w"), bars(market.MustInterval("1w"), start, 300, always), forecast.ErrDegenerate},
-		{"one bar an hour, always noon", market.Hour, bars(market.Hour, start, 100, func(t time.Time) (float64, bool) {
-			return float64(t.Day()) * 1e-4, t.Hour() == 12
-		}), forecast.ErrDegenerate},
-		{"a price that does not move", market.Day, forecasttest.Bars(slices.Repeat([]float64{50}, 400)...), forecast.ErrDegenerate},
-		{"a price below zero", market.Day, oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			if _, err := New().Fit(context.Background(), forecast.NewWindow(c.interval, c.bars)); !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, oil)); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled fit gave %v", err)
-	}
-	for _, m := range []Model{{}, {Returns: 19, Cycles: 8, Slot: 30}, {Returns: 100, Cycles: 1, Slot: 30}, {Returns: 100, Cycles: 8}} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%+v was taken", m)
-				}
-			}()
-			_, _ = m.Fit(context.Background(), forecast.NewWindow(market.Day, oil))
-		}()
-	}
-}
-
 // Prices after the cutoff are never asked for, and neither is a calendar: what it says of
 // the bars ahead changes nothing.
 func TestKnowsNoCalendar(t *testing.T) {
@@ -269,16 +242,6 @@ func TestKnowsNoCalendar(t *testing.T) {
 	b, err := predict(t, New(), w.WithAhead([]market.Span{{Start: next, End: next.Add(24 * time.Hour)}}), 3)
 	if err != nil || a != b {
 		t.Errorf("%+v, then %+v (%v)", a, b, err)
-	}
-}
-
-func TestEncode(t *testing.T) {
-	f, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, forecasttest.Walk(1, 200)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b, err := f.(forecast.Encoder).Encode(); err != nil || string(b) != "seasonal/1 returns=500 cycles=8 slot=120" {
-		t.Errorf("%q, %v", b, err)
 	}
 }
 

@@ -2,11 +2,8 @@ package theta
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,15 +20,20 @@ func read(t testing.TB, name string) []market.Bar {
 }
 
 func TestConformance(t *testing.T) {
-	series := [][]market.Bar{read(t, "daily/STOCK.csv"), read(t, "daily/FX.csv"), read(t, "intraday/STOCK_1h.csv")}
-	if testdata.Wide(t) {
-		series = append(series, forecasttest.ReadBars(t, testdata.Real(t, "intraday/SPY_1h.csv.gz"))[:2000])
-	}
-	normal := New()
-	normal.Residuals = 0
-	for name, m := range map[string]Model{"default": New(), "normal": normal} {
-		t.Run(name, func(t *testing.T) { forecasttest.Exercise(t, m, series...) })
-	}
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   New(),
+		Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
+		Least:   21,
+		Version: "theta/1 alpha=",
+		OutOfRange: map[string]forecast.Forecaster{
+			"zero":                    Model{},
+			"too few levels to it":    forecasttest.With(New(), func(m *Model) { m.Least = 3 }),
+			"fewer levels than least": forecasttest.With(New(), func(m *Model) { m.Returns = 19 }),
+		},
+		Variants: map[string]forecast.Forecaster{
+			"normal": forecasttest.With(New(), func(m *Model) { m.Residuals = 0 }),
+		},
+	})
 }
 
 // TestReference compares with R 4.2.2, forecast 8.20, thetaf, on the last 250 and 500
@@ -167,65 +169,6 @@ func TestMinimum(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestRefuses(t *testing.T) {
-	walk := forecasttest.Walk(3, 400)
-	oil := slices.Clone(walk)
-	oil[390].Close = -37.63
-	cases := []struct {
-		name string
-		bars []market.Bar
-		want error
-	}{
-		{"20 bars", walk[:20], forecast.ErrTooShort},
-		{"21 bars", walk[:21], nil},
-		{"a price that does not move", forecasttest.Bars(slices.Repeat([]float64{50}, 400)...), forecast.ErrDegenerate},
-		{"a price below zero", oil, forecast.ErrDegenerate},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			if _, err := New().Fit(context.Background(), forecast.NewWindow(market.Day, c.bars)); !errors.Is(err, c.want) {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := New().Fit(ctx, forecast.NewWindow(market.Day, walk)); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled fit gave %v", err)
-	}
-	for _, m := range []Model{{}, {Least: 3, Returns: 300}, {Least: 20, Returns: 19}} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%+v was taken", m)
-				}
-			}()
-			_, _ = m.Fit(context.Background(), forecast.NewWindow(market.Day, walk))
-		}()
-	}
-}
-
-func TestEncode(t *testing.T) {
-	bars := read(t, "daily/STOCK.csv")
-	encode := func(m Model, n int) string {
-		f, err := m.Fit(context.Background(), forecast.NewWindow(market.Day, bars[:n]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := f.(forecast.Encoder).Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	normal := New()
-	normal.Residuals = 0
-	a, b, c := encode(New(), 500), encode(New(), 501), encode(normal, 500)
-	if a != encode(New(), 500) || a == b || a == c || !strings.HasPrefix(c, "theta/1 alpha=") || !strings.HasSuffix(c, "shape=normal") {
-		t.Errorf("encodings %q, %q, %q", a, b, c)
-	}
 }
 
 func BenchmarkFit(b *testing.B) {

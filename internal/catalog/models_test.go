@@ -15,9 +15,13 @@ import (
 )
 
 func TestAutoConforms(t *testing.T) {
-	bars := forecasttest.ReadBars(t, testdata.Market(t, "daily/STOCK.csv"))
-	forecasttest.Exercise(t, catalog.NewAuto(nil), bars)
-	forecasttest.Follow(t, catalog.NewAuto(nil), bars)
+	forecasttest.Exercise(t, forecasttest.Case{
+		Model:   catalog.NewAuto(nil),
+		Series:  forecasttest.ReadAll(t, testdata.Market(t, "daily/STOCK.csv")),
+		Least:   61,
+		Version: "auto/1 ",
+		Speaker: "rangevol", // its first expert
+	})
 }
 
 // A trained network serves as an expert of the combination, under the layer that corrects

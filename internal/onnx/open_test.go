@@ -66,9 +66,7 @@ func TestRealConformance(t *testing.T) {
 		"quantiles": onnxtest.Spread("", 6, 20, fan),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := open(t, g)
-			forecasttest.Exercise(t, m, daily(t, "STOCK"))
-			forecasttest.FollowTrained(t, m, daily(t, "INDEX"))
+			forecasttest.Exercise(t, conformance(t, open(t, g)))
 		})
 	}
 }

@@ -27,6 +27,17 @@ func Market(t testing.TB, name string) string {
 	return own(t, "market", name)
 }
 
+// ForModels returns the paths of the series that every model is tried on: a share, an exchange
+// rate and hours of a share, and those of a fund where there is real data.
+func ForModels(t testing.TB) []string {
+	t.Helper()
+	list := []string{Market(t, "daily/STOCK.csv"), Market(t, "daily/FX.csv"), Market(t, "intraday/STOCK_1h.csv")}
+	if Wide(t) {
+		list = append(list, Real(t, "intraday/SPY_1h.csv.gz"))
+	}
+	return list
+}
+
 // Network returns the path of a file of the repository's own recurrent network, such as
 // "lstm_model.pth".
 func Network(t testing.TB, name string) string {
