@@ -32,7 +32,7 @@ func TestLaw3OneEngine(t *testing.T) {
 		t.Run("replay of "+filepath.Base(name), func(t *testing.T) {
 			r := read(t, name)
 			for id, r := range r.walked(t) {
-				if len(r.chain) < 100 || len(r.scores) < 200 {
+				if len(r.chain) < enough()/4 || len(r.scores) < enough()/2 {
 					t.Fatalf("%s: only %d entries and %d scores", id, len(r.chain), len(r.scores))
 				}
 			}
