@@ -17,7 +17,8 @@ type Source interface {
 	// nil in both cases; any other error is the reason why it could not go on.
 	// It blocks, starts no goroutine that outlives it, never closes out and gives
 	// up a send when ctx is done. resume names the start of the last stored bar
-	// of each series; data up to and including it is not sent again.
+	// of each series; data up to and including it is not sent again. Run may be called
+	// again when it has returned, never twice at once.
 	Run(ctx context.Context, resume Resume, out chan<- Message) error
 }
 

@@ -51,6 +51,7 @@ func Exercise(t *testing.T, newSource Make) {
 			synctest.Test(t, func(t *testing.T) { c.run(t, newSource) })
 		})
 	}
+	t.Run("start and stop", func(t *testing.T) { StartStop(t, newSource) })
 }
 
 // Nothing is a feed.Resume of an empty store.

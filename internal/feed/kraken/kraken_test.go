@@ -24,6 +24,8 @@ func TestTrades(t *testing.T) {
 	venuetest.Exercise(t, k)
 }
 
+func TestStartStopRecording(t *testing.T) { venuetest.StartStopRecording(t, kit("1m")) }
+
 // wire are the messages of Kraken's documentation.
 var wire = []string{
 	`{"method":"subscribe","result":{"channel":"ohlc","symbol":"BTC/USD","snapshot":true},"success":true,"time_in":"2023-10-04T16:25:01.000000Z","time_out":"2023-10-04T16:25:01.100000Z","req_id":1}`,

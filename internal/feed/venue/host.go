@@ -81,8 +81,9 @@ func (h *Host) refusedFor(d time.Duration) {
 // wait waits for the turn of a request.
 func (h *Host) wait(ctx context.Context, weight int) error {
 	for {
+		now := h.now()
 		h.mu.Lock()
-		final, left := h.final, h.until.Sub(h.now())
+		final, left := h.final, h.until.Sub(now)
 		h.mu.Unlock()
 		if final != nil {
 			return final
@@ -107,12 +108,13 @@ func (h *Host) metered(head http.Header) {
 	if h.meter == nil {
 		return
 	}
-	share, wait, ok := h.meter.Left(head, h.now())
+	now := h.now()
+	share, wait, ok := h.meter.Left(head, now)
 	if !ok {
 		return
 	}
 	h.mu.Lock()
-	h.left, h.leftTill = share, h.now().Add(time.Minute)
+	h.left, h.leftTill = share, now.Add(time.Minute)
 	h.mu.Unlock()
 	if wait > 0 {
 		h.refusedFor(wait)

@@ -135,15 +135,17 @@ type answer struct {
 	body []byte
 	sent market.Time // when, by the host's clock; 0: it does not say
 	err  error
+
+	panic any // in place of an answer
 }
 
 // runner is one run of a source.
 type runner struct {
-	s    *Source
-	m    *machine
-	http *http.Client
-	host *Host
-	out  chan<- feed.Message
+	s         *Source
+	m         *machine
+	transport *http.Transport
+	host      *Host
+	out       chan<- feed.Message
 
 	queries chan query // to the goroutine that asks
 	answers chan answer
@@ -158,28 +160,54 @@ func (s *Source) Run(ctx context.Context, resume feed.Resume, out chan<- feed.Me
 	if err != nil {
 		return err
 	}
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
 	t := &http.Transport{TLSClientConfig: s.opt.TLS.Clone(), MaxIdleConnsPerHost: 4, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: answerLimit, Proxy: http.ProxyFromEnvironment}
 	if s.opt.Dial != nil {
-		t.DialContext, t.Proxy = s.opt.Dial, nil
+		t.Proxy = nil
 	}
+	t.DialContext = tied(running, s.opt.Dial)
 	about := s.a.About()
-	r := &runner{s: s, m: m, out: out, http: &http.Client{Transport: t}, queries: make(chan query), answers: make(chan answer)}
-	r.host = newHost(r.http, about.Rate, about.Burst, s.opt.Now, s.paced)
+	r := &runner{s: s, m: m, out: out, transport: t, queries: make(chan query), answers: make(chan answer)}
+	r.host = newHost(&http.Client{Transport: t}, about.Rate, about.Burst, s.opt.Now, s.paced)
 	r.host.answerer, _ = s.a.(Answerer)
 	r.host.meter, _ = s.a.(Meter)
 	r.tap(Input{At: now, Kind: kindBegin, Config: s.header(resume)})
 
-	running, cancel := context.WithCancel(ctx)
+	defer t.CloseIdleConnections()
 	var asking sync.WaitGroup
+	defer asking.Wait() // also when an adapter panics: whoever catches it starts the source again
+	defer cancel()
 	asking.Go(func() { r.askAll(running) })
-	err = r.loop(running)
-	cancel()
-	asking.Wait()
-	t.CloseIdleConnections()
-	if ctx.Err() != nil {
-		return nil
+	if err := r.loop(running); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
+}
+
+// tied returns a dial whose connections are closed when ctx is done. Else a goodbye over TLS
+// waits five seconds for a venue that does not read any more.
+func tied(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	return func(asking context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(asking, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &tiedConn{c, context.AfterFunc(ctx, func() { _ = c.Close() })}, nil
+	}
+}
+
+type tiedConn struct {
+	net.Conn
+	free func() bool
+}
+
+func (c *tiedConn) Close() error {
+	c.free()
+	return c.Conn.Close()
 }
 
 // loop keeps a connection until ctx is done or the venue refuses for good.
@@ -305,9 +333,12 @@ func (r *runner) dial(ctx context.Context, s Stream) (*websocket.Conn, error) {
 		u.RawQuery = q.Encode()
 		address = u.String()
 	}
+	t := r.transport.Clone() // the connection ends with ctx, those of requests with Run
+	t.DialContext = tied(ctx, r.s.opt.Dial)
+	defer t.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: r.http, HTTPHeader: s.Header})
+	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: &http.Client{Transport: t}, HTTPHeader: s.Header})
 	if err == nil {
 		return c, nil
 	}
@@ -377,6 +408,9 @@ func (r *runner) follow(ctx context.Context, c *connection) error {
 			}
 			return err
 		case a := <-r.answers:
+			if a.panic != nil {
+				panic(a.panic)
+			}
 			in := Input{Kind: kindAnswer, Query: &a.q, Data: a.body, Sent: a.sent}
 			if a.err != nil {
 				in.Data, in.Reason, in.Final = nil, a.err.Error(), errors.Is(a.err, ErrFinal)
@@ -446,8 +480,14 @@ func (r *runner) askAll(ctx context.Context) {
 	}
 }
 
-// answer makes a request, when it is its turn.
-func (r *runner) answer(ctx context.Context, q query) answer {
+// answer makes a request, when it is its turn. A panic is for whoever called Run to catch, so it
+// is passed on to there.
+func (r *runner) answer(ctx context.Context, q query) (a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			a = answer{q: q, panic: p}
+		}
+	}()
 	series := r.s.info.Series[q.Line]
 	req, ok := r.s.a.Ask(series, q.Span.Start, q.Span.End, q.Cursor)
 	if !ok {
@@ -462,7 +502,7 @@ func (r *runner) answer(ctx context.Context, q query) answer {
 			req, _ = r.s.a.Ask(series, q.Span.Start, q.Span.End, "")
 		}
 	}
-	a := answer{q: q}
+	a = answer{q: q}
 	a.body, a.sent, a.err = r.host.get(ctx, req)
 	return a
 }

@@ -95,6 +95,11 @@ func (k *Kit) depth() time.Duration {
 
 // newScene makes a scene within a bubble.
 func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
+	return newSceneAt(t, k, d, shift, time.Now)
+}
+
+// newSceneAt makes a scene whose source has a clock of its own.
+func newSceneAt(t *testing.T, k *Kit, d Misdeed, shift time.Duration, now func() time.Time) *scene {
 	begin := k.Begin
 	if begin.IsZero() {
 		begin = time.Date(2000, 1, 3, 16, 0, 0, 0, time.UTC)
@@ -105,7 +110,7 @@ func newScene(t *testing.T, k *Kit, d Misdeed, shift time.Duration) *scene {
 	m.Shift, m.Calendar = shift, k.Calendar
 	s := &scene{t: t, kit: k, market: m, server: NewServer(k.Speaker(m), m, d, time.Now, 1)}
 	dial, trust := s.server.inBubble()
-	s.src = s.source(venue.Options{Now: time.Now, Dial: dial, TLS: trust})
+	s.src = s.source(venue.Options{Now: now, Dial: dial, TLS: trust})
 	t.Cleanup(s.server.Close)
 	return s
 }
@@ -259,7 +264,7 @@ func Exercise(t *testing.T, k Kit) {
 	}
 	t.Run("conformance", func(t *testing.T) {
 		feedtest.Exercise(t, func(tb testing.TB, now func() time.Time) feed.Source {
-			return newScene(tb.(*testing.T), &k, Misdeed{}, 0).src
+			return newSceneAt(tb.(*testing.T), &k, Misdeed{}, 0, now).src
 		})
 	})
 	bubble("undisturbed", Misdeed{}, func(t *testing.T, s *scene, o *outcome) {
@@ -302,6 +307,20 @@ func Exercise(t *testing.T, k Kit) {
 	}
 	t.Run("recording", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { recording(t, &k) }) })
 	t.Run("real sockets", func(t *testing.T) { sockets(t, &k) })
+}
+
+// StartStopRecording runs the suite of startstop over a recording of the venue. That is the same
+// for all venues, so one of them does it.
+func StartStopRecording(t *testing.T, k Kit) {
+	var file []byte
+	synctest.Test(t, func(t *testing.T) { file = recording(t, &k) })
+	feedtest.StartStop(t, func(t testing.TB, now func() time.Time) feed.Source {
+		r, err := venue.ReadRecording(bytes.NewReader(file), func(string) (venue.Adapter, error) { return k.New(k.setup()), nil }, 10, 50*time.Millisecond, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	})
 }
 
 type bubbled func(name string, d Misdeed, check func(t *testing.T, s *scene, o *outcome))
@@ -500,8 +519,8 @@ func restart(t *testing.T, k *Kit) {
 	one.same(t, s, from, to)
 }
 
-// recording plays back what a source was told: the same data comes out.
-func recording(t *testing.T, k *Kit) {
+// recording plays back what a source was told: the same data comes out. It returns the file.
+func recording(t *testing.T, k *Kit) []byte {
 	s := newScene(t, k, Misdeed{After: 100, Close: websocket.StatusGoingAway}, 0)
 	live := s.follow(s.src, feedtest.Nothing, s.span())
 	var file bytes.Buffer
@@ -517,7 +536,7 @@ func recording(t *testing.T, k *Kit) {
 			t.Errorf("the recording holds %s", name)
 		}
 	}
-	r, err := venue.ReadRecording(&file, func(name string) (venue.Adapter, error) { return k.New(k.setup()), nil }, 0, 50*time.Millisecond, time.Now)
+	r, err := venue.ReadRecording(bytes.NewReader(file.Bytes()), func(name string) (venue.Adapter, error) { return k.New(k.setup()), nil }, 0, 50*time.Millisecond, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -539,6 +558,7 @@ func recording(t *testing.T, k *Kit) {
 	if a, b := data(live), data(again); !slices.Equal(a, b) {
 		t.Errorf("played back it says %d things, live it said %d", len(b), len(a))
 	}
+	return file.Bytes()
 }
 
 // sockets runs a source over real sockets, at a hundred times the pace, through a connection that
