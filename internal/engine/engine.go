@@ -62,6 +62,19 @@ type Config struct {
 // transaction that commits what they produced: at 15 forecasts a bar about 14 MB.
 const batchBars = 4096
 
+// passTime bounds a pass in time: when it has gone by, no further bar is begun, and what has
+// been stepped is committed. However far behind the engine is, and however slow its models are,
+// that much work is lost at most, and nobody waits longer to see what has been done.
+const passTime = 250 * time.Millisecond
+
+// saveAtOnce bounds the snapshots that are kept in one go. Series that began together are due
+// together; between two goes the engine looks for new bars.
+const saveAtOnce = 64
+
+// stopLimit is how long Run goes on when its context is done, where the store takes that long
+// to commit what has been stepped.
+const stopLimit = 2 * time.Second
+
 // SnapshotEvery is the number of bars of a series after which what its models have
 // learnt is kept: a restart learns at most as many again.
 const SnapshotEvery = 512
@@ -76,6 +89,7 @@ const retryPause = 500 * time.Millisecond
 type Engine struct {
 	cfg     Config
 	metrics *metrics
+	running atomic.Bool
 	renew   atomic.Bool // the models have changed
 
 	mu      sync.Mutex
@@ -84,6 +98,7 @@ type Engine struct {
 	failure error         // the store's last error, nil when it works
 
 	tracks map[market.SeriesID]*follower // owned by Run
+	due    []*follower                   // whose snapshots are to be kept; owned by Run
 	known  []store.SeriesRecord          // by ID; owned by Run
 	splits splits
 }
@@ -96,6 +111,7 @@ type follower struct {
 	live     bool
 	consumed uint64 // event number of the last bar
 	unsaved  int    // bars since the last snapshot
+	due      bool   // among Engine.due
 }
 
 // New returns an engine. It fails when the models break the rules of track.Config.
@@ -116,10 +132,16 @@ func New(cfg Config) (*Engine, error) {
 
 // Run restores the tracks of all series in the store, steps the bars that were
 // committed but not stepped, and goes on with each notice until ctx is done. A
-// series that appears later is picked up. It returns nil when ctx is done, and an
-// error only when a track cannot be restored. A store that fails for a while is
-// waited for.
+// series that appears later is picked up. When ctx is done it commits what has been
+// stepped and returns nil; it returns an error only when a track cannot be restored, or when it
+// runs already. A store that fails for a while is waited for.
 func (e *Engine) Run(ctx context.Context) error {
+	if !e.running.CompareAndSwap(false, true) {
+		return errors.New("engine: it runs already")
+	}
+	defer e.running.Store(false)
+	hard, release := outlive(ctx, stopLimit)
+	defer release()
 	sub := e.cfg.Bus.Subscribe(1) // one is enough: a notice only says "look"
 	defer sub.Close()
 	if err := e.restoreAll(ctx); err != nil {
@@ -131,10 +153,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	poll := time.NewTicker(time.Second) // notices may be lost
 	defer poll.Stop()
 	for {
-		more, err := e.pass(ctx)
+		more, err := e.pass(ctx, hard)
 		e.setFailure(err)
 		if ctx.Err() != nil {
-			e.saveAll(context.WithoutCancel(ctx))
+			e.saveAll(hard)
 			return nil
 		}
 		var stuck *restoreError
@@ -151,10 +173,13 @@ func (e *Engine) Run(ctx context.Context) error {
 			continue
 		case more:
 			continue
+		case len(e.due) > 0:
+			e.saveDue(hard)
+			continue
 		}
 		select {
 		case <-ctx.Done():
-			e.saveAll(context.WithoutCancel(ctx))
+			e.saveAll(hard)
 			return nil
 		case <-sub.C():
 		case <-poll.C:
@@ -162,20 +187,47 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
+// outlive returns a context that is done d after ctx is, or when it is released.
+func outlive(ctx context.Context, d time.Duration) (hard context.Context, release func()) {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	free := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel()
+		case <-hard.Done():
+		}
+	})
+	return hard, func() {
+		free()
+		cancel()
+	}
+}
+
 // save keeps what the models of the tracks have learnt. A failure is no harm: a
 // restart then learns more again.
 func (e *Engine) save(ctx context.Context, tracks []*follower) {
-	if len(tracks) == 0 {
-		return
-	}
 	docs := make([]store.Document, len(tracks))
 	for i, t := range tracks {
 		body := binary.BigEndian.AppendUint64(nil, t.consumed)
 		docs[i] = store.Document{Kind: snapshotKind, Name: string(t.ID()), At: market.TimeOf(e.cfg.Now()), Body: append(body, t.Snapshot()...)}
-		t.unsaved = 0
+		t.unsaved, t.due = 0, false
 	}
 	if err := e.cfg.Store.PutDocuments(ctx, docs...); err != nil {
 		e.cfg.Log.Warn("what models have learnt could not be kept; a restart learns it again", "series", len(tracks), "err", err)
+	}
+}
+
+// saveDue keeps the snapshots that have waited longest.
+func (e *Engine) saveDue(ctx context.Context) {
+	n := min(len(e.due), saveAtOnce)
+	if n == 0 {
+		return
+	}
+	e.save(ctx, e.due[:n])
+	if e.due = e.due[n:]; len(e.due) == 0 {
+		e.due = nil
 	}
 }
 
@@ -188,9 +240,18 @@ func (e *Engine) saveAll(ctx context.Context) {
 		}
 	}
 	slices.SortFunc(tracks, func(a, b *follower) int { return strings.Compare(string(a.ID()), string(b.ID())) })
-	for part := range slices.Chunk(tracks, 64) { // bounds the memory of a commit
+	for part := range slices.Chunk(tracks, saveAtOnce) { // bounds the memory of a commit
+		if ctx.Err() != nil {
+			return
+		}
 		e.save(ctx, part)
 	}
+	e.due = nil
+}
+
+// forget drops all tracks: they are restored from what is stored.
+func (e *Engine) forget() {
+	e.tracks, e.due = map[market.SeriesID]*follower{}, nil
 }
 
 // Sync waits until every bar up to event seq has been stepped and committed, or
@@ -239,12 +300,14 @@ func (e *Engine) advance(pos uint64) {
 // stored bars first.
 func (e *Engine) Renew() { e.renew.Store(true) }
 
-// pass steps one batch of logged bars. It reports whether there may be more.
-func (e *Engine) pass(ctx context.Context) (more bool, err error) {
+// pass steps one batch of logged bars, as many as passTime allows, and at least one. It reports
+// whether there may be more. What has been stepped is committed by hard, which outlives ctx.
+func (e *Engine) pass(ctx, hard context.Context) (more bool, err error) {
 	if e.renew.CompareAndSwap(true, false) {
-		e.saveAll(ctx)
-		e.tracks = map[market.SeriesID]*follower{}
+		e.saveAll(hard)
+		e.forget()
 	}
+	until := e.cfg.Now().Add(passTime)
 	recs, err := e.cfg.Store.BarLog(ctx, "", e.pos, batchBars)
 	if err != nil || len(recs) == 0 {
 		return false, err
@@ -252,74 +315,88 @@ func (e *Engine) pass(ctx context.Context) (more bool, err error) {
 	if err := e.readSplits(ctx); err != nil {
 		return false, err
 	}
-	work, err := e.group(ctx, recs)
+	work, read, err := e.group(ctx, recs, until)
 	if err != nil {
 		return false, err
 	}
-	ctx, span := e.trace(ctx, recs, work)
+	ctx, span := e.trace(ctx, read, work)
 	defer func() {
 		span.Fail(err)
 		span.End()
 	}()
-	steps, warnings := make([]store.Step, len(work)), make([][]store.Warning, len(work))
 	started := e.cfg.Now()
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, w := range work {
-		g.Go(func() (err error) {
-			steps[i], warnings[i], err = e.stepTraced(ctx, i, w)
-			return err
-		})
+	for i := range work {
+		g.Go(func() error { return e.stepTraced(ctx, i, &work[i], until) })
 	}
 	if err := g.Wait(); err != nil {
-		e.tracks = map[market.SeriesID]*follower{} // half-stepped: restore
+		e.forget() // half-stepped
 		return false, err
 	}
 	e.metrics.stepSeconds.Observe(e.cfg.Now().Sub(started).Seconds())
+	pos := read[len(read)-1].Seq
+	var steps []store.Step
+	var warnings []store.Warning
+	for i := range work {
+		w := &work[i]
+		if w.done < len(w.recs) {
+			pos = min(pos, w.recs[w.done].Seq-1)
+		}
+		if w.done > 0 {
+			steps, warnings = append(steps, w.step), append(warnings, w.warnings...)
+		}
+	}
 	// Warnings first: after a crash between the two they are made again, and kept once.
-	if all := slices.Concat(warnings...); len(all) > 0 {
-		if err := store.PutWarnings(ctx, e.cfg.Store, all...); err != nil {
-			e.tracks = map[market.SeriesID]*follower{}
+	if len(warnings) > 0 {
+		if err := store.PutWarnings(hard, e.cfg.Store, warnings...); err != nil {
+			e.forget()
 			return false, fmt.Errorf("engine: keep data warnings: %w", err)
 		}
 	}
-	last, err := e.commit(ctx, span, steps)
-	if err != nil {
-		e.tracks = map[market.SeriesID]*follower{}
-		return false, fmt.Errorf("engine: commit forecasts: %w", err)
-	}
-	e.committed(work)
-	var due []*follower
-	for _, w := range work {
-		if w.track.unsaved >= SnapshotEvery {
-			due = append(due, w.track)
+	var last uint64
+	if len(steps) > 0 {
+		if last, err = e.commit(ctx, hard, span, steps); err != nil {
+			e.forget()
+			return false, fmt.Errorf("engine: commit forecasts: %w", err)
 		}
 	}
-	e.save(ctx, due)
-	e.advance(recs[len(recs)-1].Seq)
+	e.committed(work)
+	e.saveDue(hard)
+	e.advance(pos)
 	if last > 0 {
 		e.cfg.Bus.Publish(bus.Notice{Epoch: e.cfg.Store.Epoch(), Seq: last, Kind: "step"})
 	}
 	return true, nil // a read may give less than there is
 }
 
-// task is the bars of one series in a batch.
+// task is the bars of one series in a batch, and what became of them.
 type task struct {
 	track *follower
 	after uint64 // bars up to here were consumed before
 	recs  []store.BarRecord
+
+	done     int // of recs
+	step     store.Step
+	warnings []store.Warning
+	broken   bool // the track stands somewhere between two bars
 }
 
-// group sorts the records by series, restoring tracks that are not in memory.
-func (e *Engine) group(ctx context.Context, recs []store.BarRecord) ([]task, error) {
+// group sorts the records by series, restoring tracks that are not in memory. That takes its
+// time, so when until has come it stops before the next such record: read are those that it has
+// sorted.
+func (e *Engine) group(ctx context.Context, recs []store.BarRecord, until time.Time) (work []task, read []store.BarRecord, err error) {
 	index := map[market.SeriesID]int{}
-	var work []task
-	for _, r := range recs {
+	for n, r := range recs {
 		i, ok := index[r.Series]
 		if !ok {
+			if n > 0 && e.tracks[r.Series] == nil && !e.cfg.Now().Before(until) {
+				recs = recs[:n]
+				break
+			}
 			t, err := e.track(ctx, r.Series)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			i = len(work)
 			index[r.Series] = i
@@ -329,39 +406,65 @@ func (e *Engine) group(ctx context.Context, recs []store.BarRecord) ([]task, err
 			work[i].recs = append(work[i].recs, r)
 		}
 	}
-	return slices.DeleteFunc(work, func(t task) bool { return len(t.recs) == 0 }), nil
+	return slices.DeleteFunc(work, func(t task) bool { return len(t.recs) == 0 }), recs, nil
 }
 
-// step takes a track through its bars.
-func (e *Engine) step(ctx context.Context, w task) (s store.Step, warnings []store.Warning, err error) {
+// stepTask takes a track through its bars, until the time has come or ctx is done. The first
+// bar of the first task is stepped in any case, so that every pass gets on.
+func (e *Engine) stepTask(ctx context.Context, first bool, w *task, until time.Time) error {
+	s := &w.step
 	s.Series = w.track.ID()
 	for i := range w.recs {
+		now := e.cfg.Now()
+		if ctx.Err() != nil || !(first && i == 0) && !now.Before(until) {
+			return nil
+		}
 		rec := &w.recs[i]
-		r, err := w.track.Advance(ctx, w.track.inputs.of(rec), market.TimeOf(e.cfg.Now()))
+		r, err := w.track.Advance(ctx, w.track.inputs.of(rec), market.TimeOf(now))
+		if err != nil && ctx.Err() != nil {
+			w.broken = true // in the middle of this bar; those before stand
+			return nil
+		}
 		if err != nil {
-			return s, warnings, fmt.Errorf("engine: %s at %s: %w", s.Series, rec.Start, err)
+			return fmt.Errorf("engine: %s at %s: %w", s.Series, rec.Start, err)
 		}
 		w.track.metrics.count(&r)
 		if r.Break != nil {
-			warnings = append(warnings, e.warn(s.Series, r.Break))
+			w.warnings = append(w.warnings, e.warn(s.Series, r.Break))
 		}
 		s.Entries = append(s.Entries, r.Entries...)
 		s.Scores = append(s.Scores, r.Scores...)
-		s.Cursor.BarSeq = rec.Seq
+		s.Cursor = store.Cursor{BarSeq: rec.Seq, Inputs: w.track.Inputs()}
 		w.track.consumed = rec.Seq
 		w.track.unsaved++
+		w.done++
 	}
-	s.Cursor.Inputs = w.track.Inputs()
-	return s, warnings, nil
+	return nil
 }
 
-// committed observes how long live forecasts took from the end of their last bar.
+// committed observes how long live forecasts took from the end of their last bar, and notes whose
+// snapshots have become due.
 func (e *Engine) committed(work []task) {
 	now := market.TimeOf(e.cfg.Now())
-	for _, w := range work {
-		w.track.metrics.height.Set(float64(w.track.Head().Seq))
-		if last := w.recs[len(w.recs)-1]; w.track.live && !last.Backfill && last.Revision == 0 {
+	for i := range work {
+		w := &work[i]
+		if w.broken {
+			delete(e.tracks, w.track.ID())
+		}
+		if w.done == 0 {
+			continue
+		}
+		last := w.recs[w.done-1]
+		if w.track.live && !last.Backfill && last.Revision == 0 {
 			e.metrics.latency.Observe(now.Sub(last.End).Seconds())
+		}
+		if w.broken {
+			continue
+		}
+		w.track.metrics.height.Set(float64(w.track.Head().Seq))
+		if w.track.unsaved >= SnapshotEvery && !w.track.due {
+			w.track.due = true
+			e.due = append(e.due, w.track)
 		}
 	}
 }

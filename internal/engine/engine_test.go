@@ -144,8 +144,7 @@ func (r *rig) feed(from, to int, told bool) uint64 {
 		r.now.Store(int64(start) + 1_050_000)
 		var recs []store.BarRecord
 		for k, s := range []market.Series{a, b} {
-			p := 100 + float64((i*(7+k))%13)
-			recs = append(recs, store.BarRecord{Series: s.ID(), Bar: market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p}})
+			recs = append(recs, store.BarRecord{Series: s.ID(), Bar: barOf(k, i)})
 		}
 		_, seq, err := r.store.CommitBars(r.t.Context(), recs)
 		if err != nil {
@@ -186,22 +185,26 @@ func want(t *testing.T, s market.Series, k, bars int) ledger.Head {
 		t.Fatal(err)
 	}
 	for i := range bars {
-		start := market.Time(1_700_000_000+i) * 1_000_000
-		p := 100 + float64((i*(7+k))%13)
-		bar := market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p}
-		if _, err := tr.Advance(t.Context(), track.Input{Bar: bar}, start+1_050_000); err != nil {
+		bar := barOf(k, i)
+		if _, err := tr.Advance(t.Context(), track.Input{Bar: bar}, bar.Start+1_050_000); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return tr.Head()
 }
 
+// barOf is bar i of the k-th series.
+func barOf(k, i int) market.Bar {
+	start := market.Time(1_700_000_000+i) * 1_000_000
+	p := 100 + float64((i*(7+k))%13)
+	return market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p}
+}
+
 // digest is that of the bars of a series.
 func digest(k, bars int) (h ledger.Hash) {
 	for i := range bars {
-		start := market.Time(1_700_000_000+i) * 1_000_000
-		p := 100 + float64((i*(7+k))%13)
-		h = ledger.DigestBar(h, &market.Bar{Start: start, End: start + 1_000_000, Open: p, High: p, Low: p, Close: p})
+		bar := barOf(k, i)
+		h = ledger.DigestBar(h, &bar)
 	}
 	return h
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -29,24 +30,25 @@ func (e *Engine) trace(ctx context.Context, recs []store.BarRecord, work []task)
 	return e.cfg.Tracer.Follow(ctx, causes, "step", attribute.Int("foretick.bars", len(recs)), attribute.Int("foretick.series.count", len(work)))
 }
 
-// stepTraced is step with a span around it, for the first series of a batch.
-func (e *Engine) stepTraced(ctx context.Context, i int, w task) (store.Step, []store.Warning, error) {
+// stepTraced is stepTask for task i, with a span around it for the first tasks of a batch.
+func (e *Engine) stepTraced(ctx context.Context, i int, w *task, until time.Time) error {
 	if i >= seriesTraced {
-		return e.step(ctx, w)
+		return e.stepTask(ctx, false, w, until)
 	}
 	ctx, span := e.cfg.Tracer.Child(ctx, "settle, learn, issue")
 	defer span.End()
-	s, warnings, err := e.step(ctx, w)
+	err := e.stepTask(ctx, i == 0, w, until)
 	if span.Recorded() {
-		span.Set(attribute.String("foretick.series", string(s.Series)), attribute.Int("foretick.bars", len(w.recs)),
-			attribute.Int("foretick.scores", len(s.Scores)), attribute.Int("foretick.entries", len(s.Entries)))
+		span.Set(attribute.String("foretick.series", string(w.step.Series)), attribute.Int("foretick.bars", w.done),
+			attribute.Int("foretick.scores", len(w.step.Scores)), attribute.Int("foretick.entries", len(w.step.Entries)))
 		span.Fail(err)
 	}
-	return s, warnings, err
+	return err
 }
 
-// commit commits what a batch produced, and notes for the streams what that is due to.
-func (e *Engine) commit(ctx context.Context, batch tracing.Span, steps []store.Step) (last uint64, err error) {
+// commit commits what a batch produced, and notes for the streams what that is due to. ctx
+// carries the span of the batch.
+func (e *Engine) commit(ctx, hard context.Context, batch tracing.Span, steps []store.Step) (last uint64, err error) {
 	if batch.Recorded() {
 		for i := range steps {
 			if n := len(steps[i].Entries); n > 0 {
@@ -54,9 +56,9 @@ func (e *Engine) commit(ctx context.Context, batch tracing.Span, steps []store.S
 			}
 		}
 	}
-	ctx, span := e.cfg.Tracer.Child(ctx, "store step")
+	_, span := e.cfg.Tracer.Child(ctx, "store step")
 	defer span.End()
-	last, err = e.cfg.Store.CommitStep(ctx, steps...)
+	last, err = e.cfg.Store.CommitStep(hard, steps...)
 	span.Fail(err)
 	return last, err
 }
