@@ -62,6 +62,9 @@ type DeskConfig struct {
 // NewDesk returns a desk with the backtests that are in the store. Those that an
 // earlier process left unfinished have failed.
 func NewDesk(ctx context.Context, cfg DeskConfig) (*Desk, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	d := &Desk{cfg: cfg}
 	forget := func(ctx context.Context, id string) error { return cfg.Store.DeleteDocument(ctx, reportKind, id) }
 	var err error
@@ -114,6 +117,10 @@ func (d *Desk) walk(ctx context.Context, job Job, update func(func(*Job))) error
 		update(func(j *Job) { j.Bars, j.Total = max(j.Bars, done), total })
 	}
 	r, err := Run(ctx, job.Order.Spec, inputs, opt)
+	var p *Panic
+	if errors.As(err, &p) {
+		d.cfg.Log.Error("a backtest panicked", "id", job.ID, "series", p.Series, "panic", p.Value, "stack", string(p.Stack))
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 
@@ -49,6 +50,7 @@ func Run(ctx context.Context, spec Spec, inputs []Input, opt Options) (*Report, 
 	g.SetLimit(max(opt.Jobs, 1))
 	for i := range inputs {
 		g.Go(func() (err error) {
+			defer caught(&inputs[i], &err)
 			walks[i], err = run(gctx, &spec, &inputs[i], cuts[i], &opt, progress)
 			return err
 		})
@@ -70,6 +72,22 @@ func Run(ctx context.Context, spec Spec, inputs []Input, opt Options) (*Report, 
 	}
 	r.Pooled = pool(r.Results, walks)
 	return r, nil
+}
+
+// Panic is the error of a walk that panicked: what somebody orders must not take down what is
+// live.
+type Panic struct {
+	Series market.SeriesID
+	Value  any
+	Stack  []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("backtest: %s panicked: %v", p.Series, p.Value) }
+
+func caught(in *Input, err *error) {
+	if r := recover(); r != nil {
+		*err = &Panic{in.Series.ID(), r, debug.Stack()}
+	}
 }
 
 func protocol(spec *Spec, opt *Options, walks []*walk) Protocol {

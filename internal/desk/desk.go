@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/foretick/foretick/internal/store"
@@ -87,6 +89,8 @@ type Desk[T any, P Job[T]] struct {
 	running string
 	last    market.Time // newest id
 	wake    chan struct{}
+
+	working atomic.Bool
 }
 
 // New returns a desk with the jobs that are in the store.
@@ -237,9 +241,14 @@ func (d *Desk[T, P]) keep(ctx context.Context, j P) error {
 	return nil
 }
 
-// Run works off what was ordered until ctx is done.
+// Run works off what was ordered until ctx is done. A job that panics has failed; the next one
+// is done all the same. It fails only when it runs already.
 func (d *Desk[T, P]) Run(ctx context.Context) error {
-	for {
+	if !d.working.CompareAndSwap(false, true) {
+		return fmt.Errorf("%s: the desk is worked at already", d.cfg.Name)
+	}
+	defer d.working.Store(false)
+	for ctx.Err() == nil {
 		id, job, cancel := d.next(ctx)
 		if id == "" {
 			select {
@@ -251,10 +260,8 @@ func (d *Desk[T, P]) Run(ctx context.Context) error {
 		}
 		d.work(ctx, job, id)
 		cancel()
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // next takes the job that has waited longest, "" when none waits, and the context that
@@ -278,7 +285,7 @@ func (d *Desk[T, P]) work(parent, ctx context.Context, id string) {
 	job := *d.jobs[id]
 	d.mu.Unlock()
 
-	err := d.cfg.Work(ctx, job, func(change func(*T)) {
+	err := d.try(ctx, job, func(change func(*T)) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		change((*T)(d.jobs[id]))
@@ -310,6 +317,18 @@ func (d *Desk[T, P]) work(parent, ctx context.Context, id string) {
 		}
 	}
 	d.trim(store)
+}
+
+// try does a job. What somebody has ordered must not take down what is live, so a panic is an
+// error like another.
+func (d *Desk[T, P]) try(ctx context.Context, job T, update func(func(*T))) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.cfg.Log.Error("a "+d.cfg.Name+" panicked", "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("it panicked: %v", r)
+		}
+	}()
+	return d.cfg.Work(ctx, job, update)
 }
 
 // trim forgets the oldest jobs when there are too many.

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,6 +87,7 @@ const shutdownLimit = 4 * time.Second
 type Ingest struct {
 	cfg       Config
 	pipelines []*pipeline
+	ran       atomic.Bool
 }
 
 // New returns an Ingest. It reports series that are not valid or delivered twice,
@@ -127,8 +129,12 @@ func New(cfg Config) (*Ingest, error) {
 // Run runs all sources until ctx is done, or until all have finished, and returns
 // nil in both cases. A source that fails is started again. After ctx is done Run
 // stores what it has received and returns within five seconds, with an error when
-// something received could not be stored.
+// something received could not be stored. What panics in one pipeline ends Run with an error,
+// when the others have stored what they received. A second call is refused.
 func (in *Ingest) Run(ctx context.Context) error {
+	if !in.ran.CompareAndSwap(false, true) {
+		return errors.New("ingest: it has been run already")
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	// hard outlives ctx, so that what was received can still be stored.
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -95,7 +96,8 @@ func newPipeline(cfg *Config, src feed.Source, m *metrics) (*pipeline, error) {
 
 // run primes the pipeline from the store and runs source and loop. hard is the
 // context of the store: it outlives ctx.
-func (p *pipeline) run(ctx, hard context.Context) error {
+func (p *pipeline) run(ctx, hard context.Context) (err error) {
+	defer p.caught(&err)
 	// Before the source runs nothing has been received, so ctx ends the wait.
 	if err := p.prime(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -104,15 +106,26 @@ func (p *pipeline) run(ctx, hard context.Context) error {
 		return err
 	}
 	g, running := errgroup.WithContext(ctx) // a loop that fails ends the source
-	g.Go(func() error {
+	g.Go(func() (err error) {
+		defer p.caught(&err)
 		p.supervise(running)
 		return nil
 	})
-	g.Go(func() error {
+	g.Go(func() (err error) {
 		defer close(p.closed)
+		defer p.caught(&err)
 		return p.loop(ctx, hard)
 	})
 	return g.Wait()
+}
+
+// caught makes an error of a panic, so that the other pipelines end in good order and nothing
+// that they have received is lost.
+func (p *pipeline) caught(err *error) {
+	if r := recover(); r != nil {
+		p.log.Error("ingest panicked", "panic", r, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("ingest: %s panicked: %v", p.info.Name, r)
+	}
 }
 
 // loop takes messages until the source has finished or, after ctx is done, the

@@ -105,13 +105,19 @@ func (p *pipeline) backoff(attempt int, first, longest time.Duration) time.Durat
 func (p *pipeline) retry(ctx context.Context, what string, f func(context.Context) error) error {
 	call := p.health.began()
 	notice := p.notice("feed", p.info.Name)
+	told := make(chan struct{})
 	late := time.AfterFunc(storePatience, func() {
+		defer close(told)
 		if p.health.slow(call, market.TimeOf(p.cfg.Now())) {
 			p.log.Warn("the store does not answer; the feed waits", "doing", what, "for", storePatience)
 			p.cfg.Bus.Publish(notice)
 		}
 	})
-	defer late.Stop()
+	defer func() {
+		if !late.Stop() {
+			<-told // nothing is said after Run has returned
+		}
+	}()
 	var last error
 	for attempt := 0; ; attempt++ {
 		err := f(ctx)

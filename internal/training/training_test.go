@@ -62,6 +62,12 @@ func alone(t *testing.T, s *neural.Samples) *neural.Trained {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return learnt(t, tr)
+}
+
+// learnt is what a trainer gives that nobody interrupts.
+func learnt(t *testing.T, tr *neural.Trainer) *neural.Trained {
+	t.Helper()
 	for !tr.Done() {
 		if _, err := tr.Epoch(t.Context()); err != nil {
 			t.Fatal(err)
