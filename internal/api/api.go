@@ -181,7 +181,7 @@ func (s *Server) HTTPServer() *http.Server {
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.doc.OpenAPI() }
 
 // Run feeds the streams until ctx is done; then it ends every stream and returns
-// nil.
+// nil. A second call is refused.
 func (s *Server) Run(ctx context.Context) error { return s.hub.run(ctx) }
 
 // routes registers every operation.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type hub struct {
 	mu      sync.Mutex
 	pos     uint64 // every event up to here has been handed out
 	clients map[*client]struct{}
+	ran     bool
 	ended   bool
 
 	items []store.Item // owned by run
@@ -78,8 +80,11 @@ func (h *hub) remove(c *client) {
 	h.s.metrics.streams.Set(float64(len(h.clients)))
 }
 
-// run hands out events until ctx is done, then cuts every stream.
+// run hands out events until ctx is done, then cuts every stream. A second call is refused.
 func (h *hub) run(ctx context.Context) error {
+	if !h.begin() {
+		return errors.New("api: streams have been served already")
+	}
 	sub := h.s.cfg.Bus.Subscribe(1) // one is enough: a notice only says "look"
 	defer sub.Close()
 	defer h.end()
@@ -116,6 +121,14 @@ func (h *hub) run(ctx context.Context) error {
 		case <-poll.C:
 		}
 	}
+}
+
+func (h *hub) begin() (first bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first = !h.ran
+	h.ran = true
+	return first
 }
 
 func (h *hub) end() {

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // unbuilt is the page of a binary that was built without the dashboard.
@@ -22,9 +23,10 @@ const unbuilt = `<!doctype html>
 <p>This binary was built without the dashboard. Build it with <code>make build</code> (it needs Node.js), and start <code>bin/foretick serve</code> again.</p>
 <p>The API works: <a href="/v1/series">/v1/series</a>, <a href="/openapi.json">/openapi.json</a>, <a href="/healthz">/healthz</a>.</p></body></html>`
 
-// asset is a file of the page, with its compressed form.
+// asset is a file of the page.
 type asset struct {
-	plain, zip []byte
+	plain      []byte
+	zip        func() []byte // compressed, when it is first asked for: a start need not wait; nil is not worth it
 	kind, etag string
 	forever    bool // its name changes with its contents
 }
@@ -61,10 +63,15 @@ func (s *Server) page() error {
 
 func newAsset(name string, b []byte) *asset {
 	sum := sha256.Sum256(b)
-	a := &asset{plain: b, etag: `"` + hex.EncodeToString(sum[:8]) + `"`, kind: mime.TypeByExtension(path.Ext(name)), forever: strings.HasPrefix(name, "assets/")}
+	a := &asset{plain: b, zip: sync.OnceValue(func() []byte { return squeezed(b) }), etag: `"` + hex.EncodeToString(sum[:8]) + `"`, kind: mime.TypeByExtension(path.Ext(name)), forever: strings.HasPrefix(name, "assets/")}
 	if a.kind == "" {
 		a.kind = "application/octet-stream"
 	}
+	return a
+}
+
+// squeezed is b compressed, nil when that is hardly smaller.
+func squeezed(b []byte) []byte {
 	var z bytes.Buffer
 	w, err := gzip.NewWriterLevel(&z, gzip.BestCompression)
 	if err == nil {
@@ -73,10 +80,10 @@ func newAsset(name string, b []byte) *asset {
 	if err == nil {
 		err = w.Close()
 	}
-	if err == nil && z.Len() < len(b)*9/10 { // compressing to memory does not fail
-		a.zip = z.Bytes()
+	if err != nil || z.Len() >= len(b)*9/10 { // compressing to memory does not fail
+		return nil
 	}
-	return a
+	return z.Bytes()
 }
 
 // matches reports whether an If-None-Match header holds the tag. Tags are compared
@@ -105,9 +112,11 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", a.kind)
 	body := a.plain
-	if a.zip != nil && acceptsGzip(r) {
-		h.Set("Content-Encoding", "gzip")
-		body = a.zip
+	if acceptsGzip(r) {
+		if z := a.zip(); z != nil {
+			h.Set("Content-Encoding", "gzip")
+			body = z
+		}
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method == http.MethodHead {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,9 +54,10 @@ const (
 
 // Guard looks after one store.
 type Guard struct {
-	cfg    Config
-	chains map[market.SeriesID]*chain
-	begun  time.Time // when chains were last read from their beginning
+	cfg     Config
+	running atomic.Bool
+	chains  map[market.SeriesID]*chain
+	begun   time.Time // when chains were last read from their beginning
 
 	verified *prometheus.GaugeVec
 	broken   *prometheus.GaugeVec
@@ -102,7 +104,12 @@ func New(cfg Config) (*Guard, error) {
 }
 
 // Run makes rounds until ctx is done. It returns nil: what it cannot read it reads the next time.
+// It fails only when it runs already.
 func (g *Guard) Run(ctx context.Context) error {
+	if !g.running.CompareAndSwap(false, true) {
+		return errors.New("guard: it runs already")
+	}
+	defer g.running.Store(false)
 	if !rest(ctx, first) {
 		return nil
 	}

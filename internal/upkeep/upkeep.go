@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,6 +72,7 @@ const (
 // Upkeep does the work. Create it with New and start it with Run.
 type Upkeep struct {
 	cfg     Config
+	running atomic.Bool
 	deleted prometheus.Counter
 	rolled  prometheus.Counter
 }
@@ -102,8 +104,13 @@ func New(cfg Config) (*Upkeep, error) {
 	return u, nil
 }
 
-// Run works until ctx is done, and returns nil. What fails is logged and tried again later.
+// Run works until ctx is done, and returns nil. What fails is logged and tried again later. It
+// fails only when it runs already.
 func (u *Upkeep) Run(ctx context.Context) error {
+	if !u.running.CompareAndSwap(false, true) {
+		return errors.New("upkeep: it runs already")
+	}
+	defer u.running.Store(false)
 	for ctx.Err() == nil {
 		if err := u.Pass(ctx); err != nil && ctx.Err() == nil {
 			u.cfg.Log.Error("upkeep of the store is held up", "err", err)
