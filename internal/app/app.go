@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -97,21 +98,32 @@ type App struct {
 	recorder  *Recorder                       // of what venues send; nil: nothing is recorded
 	brought   []catalog.Model                 // along by the command line
 	release   func() error                    // what brought holds
+
+	ran atomic.Bool
 }
 
 // New listens, opens the store and assembles everything; nothing runs yet. The
 // Config must have passed Finish. When New fails it has closed what it opened.
 func New(ctx context.Context, cfg Config, deps Deps) (*App, error) {
 	a := &App{cfg: cfg, deps: deps}
+	whole := false
+	defer func() {
+		if !whole {
+			a.close()
+		}
+	}()
 	if err := a.assemble(ctx); err != nil {
-		a.close()
 		return nil, err
 	}
+	whole = true
 	return a, nil
 }
 
 func (a *App) assemble(ctx context.Context) (err error) {
 	cfg, deps := a.cfg, a.deps
+	if deps.Store != nil {
+		a.store = tail.New(deps.Store, tailEvents, tailBytes) // first: whatever fails, it is closed
+	}
 	var sources []feed.Source
 	if deps.Source != nil {
 		sources = []feed.Source{deps.Source}
@@ -126,13 +138,13 @@ func (a *App) assemble(ctx context.Context) (err error) {
 	if a.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return fmt.Errorf("%w; stop what uses the address, or choose another with --addr", err)
 	}
-	st := deps.Store
-	if st == nil {
-		if st, err = cfg.Place().Open(ctx); err != nil {
+	if a.store == nil {
+		st, err := cfg.Place().Open(ctx)
+		if err != nil {
 			return err
 		}
+		a.store = tail.New(st, tailEvents, tailBytes)
 	}
-	a.store = tail.New(st, tailEvents, tailBytes)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if a.telemetry, err = cfg.Telemetry.open(ctx, metrics, deps.Log); err != nil {
@@ -212,8 +224,12 @@ func urlOf(l net.Listener) string {
 }
 
 // Run serves until ctx is done or a part fails for good, then stops everything in
-// order and returns the reason, nil when it was ctx.
+// order and returns the reason, nil when it was ctx. A part that panics has failed for good.
+// A second call is refused.
 func (a *App) Run(ctx context.Context) error {
+	if !a.ran.CompareAndSwap(false, true) {
+		return errRan
+	}
 	defer a.close()
 	// Each part has its own context so that they can be stopped one by one.
 	ingestCtx, stopIngest := context.WithCancel(context.WithoutCancel(ctx))
@@ -229,7 +245,7 @@ func (a *App) Run(ctx context.Context) error {
 	var ingesting, forecasting, walking, serving errgroup.Group
 	part := func(g *errgroup.Group, name string, run func() error) {
 		g.Go(func() error {
-			err := run()
+			err := caught(a.deps.Log, name, run)
 			if err != nil {
 				err = fmt.Errorf("%s: %w", name, err)
 				failed <- err
@@ -280,6 +296,21 @@ func (a *App) Run(ctx context.Context) error {
 	reason = errors.Join(reason, ignore(reason, serving.Wait()))
 	flush(limit, a.telemetry)
 	return reason
+}
+
+// errRan says that Run was called before: what it needs is closed.
+var errRan = errors.New("app: it has been run already")
+
+// caught runs a part of the program. A panic in one part is an error, so that the others are
+// stopped in order, and what they have received is stored.
+func caught(log *slog.Logger, name string, run func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			log.Error("a part of the program panicked", "part", name, "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panicked: %v", r)
+		}
+	}()
+	return run()
 }
 
 // ignore drops err when it is the known reason.

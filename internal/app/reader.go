@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,9 +33,18 @@ const (
 // a writer has begun.
 const takeoverEvery = time.Second
 
-// Serve runs what cfg asks for until ctx is done. started is told the address and what is served
-// there; a standby tells it again when it has taken over.
+// Serve runs what cfg asks for until ctx is done, and returns nil then, however far it had come
+// with starting. started is told the address and what is served there; a standby tells it again
+// when it has taken over.
 func Serve(ctx context.Context, cfg Config, deps Deps, started func(url, about string)) error {
+	err := serve(ctx, cfg, deps, started)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped while it started
+	}
+	return err
+}
+
+func serve(ctx context.Context, cfg Config, deps Deps, started func(url, about string)) error {
 	switch cfg.Role {
 	case RoleReader:
 		r, err := NewReader(ctx, cfg, deps)
@@ -113,16 +123,24 @@ type Reader struct {
 	server   *http.Server
 
 	telemetry *tracing.Exporter // nil: nothing is sent
+
+	ran atomic.Bool
 }
 
 // NewReader listens, opens the store for reading and waits until a writer has begun to fill it.
 // The Config must have passed Finish.
 func NewReader(ctx context.Context, cfg Config, deps Deps) (*Reader, error) {
 	r := &Reader{deps: deps}
+	whole := false
+	defer func() {
+		if !whole {
+			r.close()
+		}
+	}()
 	if err := r.assemble(ctx, cfg); err != nil {
-		r.close()
 		return nil, err
 	}
+	whole = true
 	return r, nil
 }
 
@@ -209,11 +227,16 @@ func (r *Reader) awaitSeries(ctx context.Context) ([]store.SeriesRecord, error) 
 func (r *Reader) URL() string { return urlOf(r.listener) }
 
 // Run serves until ctx is done or serving fails for good, then ends streams and closes what was
-// opened.
+// opened. A second call is refused.
 func (r *Reader) Run(ctx context.Context) error {
+	if !r.ran.CompareAndSwap(false, true) {
+		return errRan
+	}
 	defer r.close()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.api.Run(ctx) })
+	g.Go(func() error {
+		return caught(r.deps.Log, "stream", func() error { return r.api.Run(ctx) })
+	})
 	g.Go(func() error {
 		if err := r.server.Serve(r.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
