@@ -13,15 +13,15 @@ build: web ; CGO_ENABLED=0 $(GO) build -trimpath -o bin/foretick ./cmd/foretick
 # A test program with the race detector sleeps a second before it exits, by default: of 30 packages that is half a minute.
 test test-long report: export GORACE ?= atexit_sleep_ms=20
 
-# Everything without the race detector, which takes 5 to 9 times the processor time; then with it the packages that
-# start goroutines, with less of what takes long. Properties are drawn 100 times.
+# Everything without the race detector, which takes 5 to 9 times the processor time; then, with it, the packages that
+# start goroutines, whose slow tests then do less. Properties are drawn 100 times.
 test: build
 	tools/need cc chromium postgres
 	$(GO) test -timeout 10m ./...
 	$(GO) test -race -timeout 10m $$(tools/raced)
 	$(MAKE) test-onnx test-rules test-deploy test-web
 
-# The same, nothing left out: everything with the race detector, properties drawn 1,000 times, 200 kills on each store, an hour
+# The same with nothing left out: everything with the race detector, properties drawn 1,000 times, 200 kills on each store, an hour
 # of fuzzing. Takes an evening.
 test-long: export FORETICK_TEST_LONG = 1
 test-long: export RAPID_CHECKS ?= 1000
@@ -59,7 +59,7 @@ report: build
 	$(MAKE) test-onnx test-deploy test-rules
 	cd web && npm test -- --reporter=default --reporter=junit --outputFile.junit=../bin/report/web.xml && npm run e2e
 
-# The tests' reference values, computed again by R and Python (Debian's packages); shows what differs. testdata/README.md tells what they are.
+# Computes the tests' reference values again with R and Python (Debian's packages) and shows what differs; testdata/README.md explains them.
 references: ; tools/references $(ARGS)
 
 # Known vulnerabilities of what is in the binary. Needs the database of the Go project, from the internet.

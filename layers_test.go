@@ -46,7 +46,7 @@ var layers = []layer{
 	{"internal/engine", "runs tracks from the bar log, restores them, keeps snapshots", []string{"market", "forecast", "score", "ledger", "track", "internal/store", "internal/bus", "internal/tracing"}},
 	{"internal/disk", "the space on a folder's disk", nil},
 	{"internal/guard", "verifies the ledger of a running program again and again, and measures its disk", []string{"market", "ledger", "internal/disk", "internal/store"}},
-	{"internal/inputs", "holds the inputs that the ledger seals against the bars that are stored", []string{"market", "ledger", "track", "internal/store"}},
+	{"internal/inputs", "checks the inputs that the ledger seals against the bars that are stored", []string{"market", "ledger", "track", "internal/store"}},
 	{"internal/bundle", "what a person who helps needs to know, without secrets and prices", []string{"market", "ledger", "internal/store"}},
 	{"internal/upkeep", "what becomes due in a store: old bars deleted, missing candles made", []string{"market", "internal/store"}},
 	{"internal/modelfile", "model files of other programs, read as data", nil},

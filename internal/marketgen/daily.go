@@ -80,7 +80,7 @@ func stock() file {
 	w := walker{seed: 1, price: 48, tick: 0.01, drift: 0.0004, volume: 3_000_000, vol: stockDay}
 	bars := w.bars(sessions(market.USEquities, day(2010, 1, 4), 2880), ordinary(map[int]float64{640: 0.11, 1520: -0.19}))
 	return file{"daily/STOCK.csv", barText(bars, form{dates: true, decimals: 2}), fmt.Sprintf(
-		"a share, %d sessions of the US exchanges. Two nights have jumps: %s, %s", len(bars), opens(bars, 1520), opens(bars, 640))}
+		"a share, %d sessions of the US exchanges. The price jumps on two nights: %s, %s", len(bars), opens(bars, 1520), opens(bars, 640))}
 }
 
 func index() file {
@@ -106,7 +106,7 @@ func fx() file {
 		return p
 	})
 	return file{"daily/FX.csv", barText(bars, form{dates: true, decimals: 5}), fmt.Sprintf(
-		"an exchange rate, %d days, Monday to Friday without Christmas and New Year's Day; nobody knows a volume. A central bank lets it go: %s", len(bars), opens(bars, jump))}
+		"an exchange rate, %d days, Monday to Friday without Christmas and New Year's Day, without volumes. A central bank gives up a peg: %s", len(bars), opens(bars, jump))}
 }
 
 func coin() file {
@@ -126,7 +126,7 @@ func coin() file {
 		return plan{weight: 1, before: 0.01, steps: path, volume: 1, still: i >= flat && i < flat+flatDays}
 	})
 	return file{"daily/COIN.csv", barText(bars, form{dates: true, decimals: 2, volumeDecimals: 3}), fmt.Sprintf(
-		"a coin, %d days, seven a week. 3 days are missing before %s, 21 before %s, 1 before %s; nobody trades in %s, the price stands",
+		"a coin, %d days, seven a week. 3 days are missing before %s, 21 before %s, 1 before %s; nobody trades in %s, and the price stands still",
 		len(bars), on(bars, 211), on(bars, 640), on(bars, 1333), from(bars, flat, flatDays))}
 }
 
@@ -158,7 +158,7 @@ func split() file {
 		b.volume *= shares
 	}
 	return file{"daily/SPLIT.csv", barText(bars, form{dates: true, decimals: 2}), fmt.Sprintf(
-		"a share as it was traded, %d sessions: a split of %d:1 at %s, which the file beside it announces, and one of %d:1 at %s, of which nobody tells",
+		"a share as it was traded, %d sessions: a split of %d:1 at %s, which SPLIT_actions.csv announces, and one of %d:1 at %s, which nobody announced",
 		len(bars), announcedRatio, on(bars, announced), unannouncedRatio, on(bars, unannounced))}
 }
 
@@ -166,7 +166,7 @@ func splitActions() file {
 	days := splitDays()
 	date := func(i int) string { return days[i].Std().Format(time.DateOnly) }
 	text := fmt.Sprintf("ex,kind,value\n%s,dividend,0.62\n%s,split,%d:1\n%s,dividend,0.17\n", date(400), date(announced), announcedRatio, date(800))
-	return file{"daily/SPLIT_actions.csv", []byte(text), fmt.Sprintf("what was announced of SPLIT: the split of %d:1 on %s, dividends on %s and %s", announcedRatio, date(announced), date(400), date(800))}
+	return file{"daily/SPLIT_actions.csv", []byte(text), fmt.Sprintf("what was announced for SPLIT: the split of %d:1 on %s, and dividends on %s and %s", announcedRatio, date(announced), date(400), date(800))}
 }
 
 func oil() file {
@@ -184,7 +184,7 @@ func oil() file {
 	})
 	bars[negative].close = -2140
 	return file{"close_only/OIL.csv", barText(bars, form{dates: true, decimals: 2, closeOnly: true}), fmt.Sprintf(
-		"crude oil, %d closes. %s is -21.4, below zero; %s is above it again", len(bars), on(bars, negative), on(bars, negative+1))}
+		"crude oil, %d closes; %s is below zero, at -21.4, and %s above it again", len(bars), on(bars, negative), on(bars, negative+1))}
 }
 
 func dust() file {
@@ -197,5 +197,5 @@ func dust() file {
 	low := slices.MinFunc(bars, func(a, b bar) int { return int(a.close - b.close) })
 	high := slices.MaxFunc(bars, func(a, b bar) int { return int(a.close - b.close) })
 	return file{"close_only/DUST.csv", barText(bars, form{dates: true, decimals: 13, closeOnly: true}), fmt.Sprintf(
-		"a coin that is worth next to nothing, %d closes between %.4e and %.4e", len(bars), float64(low.close)*1e-13, float64(high.close)*1e-13)}
+		"a coin worth next to nothing, %d closes between %.4e and %.4e", len(bars), float64(low.close)*1e-13, float64(high.close)*1e-13)}
 }

@@ -81,7 +81,7 @@ func stockHours() file {
 	w := walker{seed: 11, price: 164.2, tick: 0.01, drift: 0.00005, volume: 6_000_000, vol: stockHour}
 	bars := w.bars(starts, func(i int) plan { return inSession(starts[i], market.Hour.End(starts[i]), 6) })
 	return file{"intraday/STOCK_1h.csv", barText(bars, form{decimals: 2}), fmt.Sprintf(
-		"a share, %d hours of 372 sessions from 2018-06-01 on, half days among them. The first hour of a session begins before the opening; clocks change on 2018-11-04, 2019-03-10 and 2019-11-03", len(bars))}
+		"a share, %d hours of 372 sessions from 2018-06-01 on, some of them half days. The first hour of a session begins before the opening; clocks change on 2018-11-04, 2019-03-10 and 2019-11-03", len(bars))}
 }
 
 func stockMinutes() file {
@@ -108,7 +108,7 @@ func stockMinutes() file {
 		return p
 	})
 	return file{"intraday/STOCK_1m.csv", barText(bars, form{decimals: 2}), fmt.Sprintf(
-		"a share, %d minutes of 6 sessions, 2019-03-07 to 2019-03-14, with a weekend on which clocks change. Trading is halted from %s to %s, after which bar %d opens about 3 %% lower; %d other minutes are missing",
+		"a share, %d minutes of 6 sessions, 2019-03-07 to 2019-03-14, with a weekend when clocks change. Trading is halted from %s to %s, after which bar %d opens about 3 %% lower; %d other minutes are missing",
 		len(bars), haltFrom, haltTo, halt, missing)}
 }
 
@@ -133,7 +133,7 @@ func coinMinutes() file {
 		return p
 	})
 	return file{"intraday/COIN_1m.csv.gz", barText(bars, form{decimals: 2, volumeDecimals: 3}), fmt.Sprintf(
-		"a coin, %d minutes day and night from %s on. %d minutes are missing before %s, the price stands still from %s to %s, and %s opens about 4 %% lower",
+		"a coin, %d minutes day and night from %s on. %d minutes are missing before %s; the price stands still from %s to %s, and %s opens about 4 %% lower",
 		len(bars), first, gap, at(bars, gapAt), at(bars, flat), at(bars, flat+flatMinutes-1), at(bars, jump))}
 }
 
@@ -154,6 +154,6 @@ func coinSeconds() file {
 		return plan{weight: 1, before: 0.1, steps: 40, volume: 1, still: quiet.chance(0.12) || i >= flat && i < flat+flatSeconds}
 	})
 	return file{"intraday/COIN_1s.csv", barText(bars, form{decimals: 2, volumeDecimals: 3}), fmt.Sprintf(
-		"a coin, %d seconds from %s on, in about one of eight of which nobody trades. %d seconds are missing before %s, the price stands still from %s to %s",
+		"a coin, %d seconds from %s on, and in about one in eight nobody trades. %d seconds are missing before %s; the price stands still from %s to %s",
 		len(bars), first, gap, at(bars, gapAt), at(bars, flat), at(bars, flat+flatSeconds-1))}
 }

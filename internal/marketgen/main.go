@@ -95,12 +95,13 @@ func readme(all []file) file {
 	var b bytes.Buffer
 	b.WriteString(`# Market data for tests
 
-Invented prices that behave like real ones. ` + "`go run ./internal/marketgen`" + ` makes every file of this folder again, bit for bit
-(of the compressed ones, what is in them); a test of that package compares. Change the program, not the files.
+Invented prices that behave like real ones. ` + "`go run ./internal/marketgen`" + ` writes every file of
+this folder, bit for bit the same each time (for compressed files, what is in them). A test of that
+package compares. Change the program, not the files.
 
 Bars are counted from 0, the first row after the header. Times are UTC.
 
-| file | what it holds, and what is in it on purpose |
+| file | what it holds, and what was put in on purpose |
 |---|---|
 `)
 	for _, f := range all {

@@ -73,13 +73,13 @@ func damagedRows() []file {
 	long := cells(stock(), 330, 30)
 	long[4][5] += strings.Repeat("0", 17<<10)
 	return []file{
-		{"raw/STOCK_not_numbers.csv", lines(header, notNumbers), "60 days; prices are NaN, Inf, 1e999, empty or words in rows 10 to 15, the volume is negative in row 16"},
-		{"raw/STOCK_impossible.csv", lines(header, impossible), "60 days; rows 20 to 26: high below low, open above high, close below low, a low of 0 and one below, a column too few, one too many"},
-		{"raw/COIN_impossible_ticks.csv", lines("time,price,size", ticks), "80 trades; rows 10 to 13 have a price of 0, one below, a negative size and none; rows 40 and 41 have changed places"},
-		{"raw/OIL_negative_price.csv", lines("Date,Price", negative), "150 closes under other names; row 75 is below zero"},
+		{"raw/STOCK_not_numbers.csv", lines(header, notNumbers), "60 days; prices in rows 10 to 15 are NaN, Inf, 1e999, empty or words, and the volume in row 16 is negative"},
+		{"raw/STOCK_impossible.csv", lines(header, impossible), "60 days; rows 20 to 26: high below low, open above high, close below low, a low of 0, a low below 0, a column too few, a column too many"},
+		{"raw/COIN_impossible_ticks.csv", lines("time,price,size", ticks), "80 trades; rows 10 to 13 have a price of 0, a price below 0, a negative size and no size; rows 40 and 41 are swapped"},
+		{"raw/OIL_negative_price.csv", lines("Date,Price", negative), "150 closes under other column names; row 75 is below zero"},
 		{"raw/FX_quotes.csv", lines("time,bid,ask", quotes), "quotes, not trades"},
-		{"raw/STOCK_open_quote.csv", lines(header, quoted), "30 days; a quote opens in row 9 and never closes"},
-		{"raw/STOCK_long_line.csv", lines(header, long), "30 days; row 4 has 17 kB"},
+		{"raw/STOCK_open_quote.csv", lines(header, quoted), "30 days; row 9 opens a quotation mark that is never closed"},
+		{"raw/STOCK_long_line.csv", lines(header, long), "30 days; row 4 is 17 kB long"},
 	}
 }
 
@@ -137,9 +137,9 @@ func damagedTimes() []file {
 	}
 	return []file{
 		{"raw/STOCK_twice.csv", lines(header, twice), "60 days, three of them twice: rows 8, 29 and 50 repeat the row before with another volume"},
-		{"raw/STOCK_disorder.csv", lines(header, disorder), "60 days, rows 20 to 39 backwards, rows 3 and 50 exchanged"},
-		{"raw/STOCK_1m_newest_first.csv", lines("datetime,open,high,low,close,volume", newest), "the first 520 minutes of STOCK_1m, the newest first, in New York time without saying so; the volume of the last row is glued to something else"},
-		{"raw/STOCK_1h_mixed_offsets.csv", lines("date,open,high,low,close,volume,wap,count", mixed), "560 hours from two sources: UTC up to row 349, where the first hour of a day begins with the session and overlaps the next; from row 350 on New York's offsets, -04:00 and -05:00"},
+		{"raw/STOCK_disorder.csv", lines(header, disorder), "60 days; rows 20 to 39 run backwards, rows 3 and 50 are swapped"},
+		{"raw/STOCK_1m_newest_first.csv", lines("datetime,open,high,low,close,volume", newest), "the first 520 minutes of STOCK_1m, newest first, in New York time without saying so; another number is glued to the last row's volume"},
+		{"raw/STOCK_1h_mixed_offsets.csv", lines("date,open,high,low,close,volume,wap,count", mixed), "560 hours from two sources: UTC up to row 349, where the first hour of a day begins with the session and overlaps the next; from row 350 on, New York's offsets, -04:00 and -05:00"},
 	}
 }
 
@@ -162,16 +162,16 @@ func damagedFiles() []file {
 	wrong := slices.Clone(stored(good))
 	wrong[len(wrong)-8] ^= 0xff
 	return []file{
-		{"raw/STOCK_bom_crlf.csv", windows, "40 good days, with a byte order mark and line ends of Windows"},
+		{"raw/STOCK_bom_crlf.csv", windows, "40 good days, with a byte order mark and Windows line endings"},
 		{"raw/STOCK_utf16.csv", wide, "the same 40 days in UTF-16"},
-		{"raw/STOCK_wrong_header.csv", append([]byte("ticker,per,when,o,h,l,c\n"), good[len(header)+1:]...), "40 days under names that say nothing"},
-		{"raw/STOCK_no_header.csv", good[len(header)+1:], "40 days without a first line that names columns"},
-		{"raw/STOCK_cut_row.csv", good[:len(good)-25], "40 days, the last of which is cut off in its middle"},
-		{"raw/STOCK_header_only.csv", []byte(header + "\n"), "a header and no row"},
-		{"raw/STOCK_empty.csv", nil, "nothing, not a byte"},
-		{"raw/STOCK_page.csv", []byte("<!doctype html>\n<html><head><title>429 Too Many Requests</title></head>\n<body><h1>Too Many Requests</h1></body></html>\n"), "the page of a web server in place of prices"},
-		{"raw/STOCK_binary.csv", random, "bytes that are no text"},
-		{"raw/STOCK_renamed.csv", archive("stock.csv", good), "a zip archive by another name"},
+		{"raw/STOCK_wrong_header.csv", append([]byte("ticker,per,when,o,h,l,c\n"), good[len(header)+1:]...), "40 days under column names that say nothing"},
+		{"raw/STOCK_no_header.csv", good[len(header)+1:], "40 days without a header"},
+		{"raw/STOCK_cut_row.csv", good[:len(good)-25], "40 days; the last row is cut off in the middle"},
+		{"raw/STOCK_header_only.csv", []byte(header + "\n"), "a header and no rows"},
+		{"raw/STOCK_empty.csv", nil, "nothing, not even a byte"},
+		{"raw/STOCK_page.csv", []byte("<!doctype html>\n<html><head><title>429 Too Many Requests</title></head>\n<body><h1>Too Many Requests</h1></body></html>\n"), "a web server's error page instead of prices"},
+		{"raw/STOCK_binary.csv", random, "bytes that are not text"},
+		{"raw/STOCK_renamed.csv", archive("stock.csv", good), "a zip archive under another name"},
 		{"raw/STOCK_truncated.csv.gz", whole[:len(whole)/2], "400 days, compressed; the second half of the file is missing"},
 		{"raw/STOCK_checksum.csv.gz", wrong, "40 days, compressed, with a wrong checksum"},
 	}
@@ -257,8 +257,8 @@ func exports() []file {
 		}
 	}
 	return []file{
-		{"raw/COIN_yahoo_corrupt_volume.csv", lines(yahooHeader, volume), "120 days as Yahoo exports them; the volume of the last is a million times too large"},
-		{"raw/SPLIT_yahoo_split.csv", lines(yahooHeader, artifact), fmt.Sprintf("460 days of SPLIT as Yahoo exports them; row 200 is null, row 301 repeats the day before with another volume, and prices of before and after the split that nobody announced (row %d) stand side by side", unannounced-900+1)},
-		{"raw/STOCK_yahoo_json_error.csv", errors.Bytes(), "240 days as Yahoo exports them; after rows 150, 180 and 210 of them stand two error messages in JSON and the row again"},
+		{"raw/COIN_yahoo_corrupt_volume.csv", lines(yahooHeader, volume), "120 days as Yahoo exports them; the last day's volume is a million times too large"},
+		{"raw/SPLIT_yahoo_split.csv", lines(yahooHeader, artifact), fmt.Sprintf("460 days of SPLIT as Yahoo exports them; row 200 is null, row 301 repeats the day before with another volume, and prices from before and after the unannounced split (row %d) are not adjusted", unannounced-900+1)},
+		{"raw/STOCK_yahoo_json_error.csv", errors.Bytes(), "240 days as Yahoo exports them; days 150, 180 and 210 are each followed by two error messages in JSON and the same day again"},
 	}
 }

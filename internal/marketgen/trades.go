@@ -79,7 +79,7 @@ func stockTrades() file {
 		}
 	}
 	return file{"ticks/STOCK.csv.gz", tradeText(all, 2), fmt.Sprintf(
-		"a share, %d trades of 2019-03-08 and 2019-03-11; clocks change on the weekend between. Many share their millisecond", len(all))}
+		"a share, %d trades of 2019-03-08 and 2019-03-11; clocks change on the weekend between. Many trades share a millisecond", len(all))}
 }
 
 // coinTrades are few and come in bursts: minutes of silence between them.
