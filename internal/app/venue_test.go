@@ -151,8 +151,12 @@ func TestRecordingOfVenueReplays(t *testing.T) {
 		if len(a) == 0 {
 			t.Fatalf("%s: only %d forecasts", id, len(a))
 		}
+		// By a clock that runs fast a minute is half a second. A machine that is busy for longer closes
+		// a coarse bar before its last minute has come, and revises it: the replay, which knows no haste,
+		// has other bars from there on.
+		until := firstRevision(t, s.cfg.Place(), id)
 		for key, want := range a {
-			if got, ok := b[key]; ok && got != want {
+			if got, ok := b[key]; ok && got != want && key < until.String() {
 				t.Errorf("%s: %s was %s, replayed it is %s", id, key, want, got)
 			}
 		}
@@ -171,6 +175,19 @@ func TestRecordingOfVenueReplays(t *testing.T) {
 	}
 }
 
+// firstRevision is the end of the first bar of a series that was revised, a time after all others
+// when there is none.
+func firstRevision(t *testing.T, at app.Place, id market.SeriesID) market.Time {
+	t.Helper()
+	for _, b := range bars(t, at, id) {
+		if b.Revision > 0 {
+			t.Logf("%s: the bar that ends at %s was revised", id, b.End)
+			return b.End
+		}
+	}
+	return market.TimeOf(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+}
+
 // said are the forecasts of a run, and their scores, by what they are about.
 func said(t *testing.T, r *run) map[string]string {
 	t.Helper()
@@ -187,11 +204,11 @@ func said(t *testing.T, r *run) map[string]string {
 			continue
 		}
 		for _, f := range d.Issue.Forecasts {
-			out[fmt.Sprint(d.Issue.Cutoff, f.Model, f.Horizon)] = fmt.Sprint(f.Point, f.Quantiles)
+			out[fmt.Sprint(d.Issue.Cutoff, " ", f.Model, f.Horizon)] = fmt.Sprint(f.Point, f.Quantiles)
 		}
 	}
 	for _, x := range r.scores {
-		out[fmt.Sprint("score", x.Cutoff, x.Model, x.Horizon)] = fmt.Sprint(x.CRPS, x.Actual)
+		out[fmt.Sprint(x.Cutoff, " score ", x.Model, x.Horizon)] = fmt.Sprint(x.CRPS, x.Actual)
 	}
 	return out
 }
