@@ -70,7 +70,10 @@ func (b Bar) Validate(allowNonPositive bool) error {
 	case b.End <= b.Start:
 		return fmt.Errorf("market: the bar ends at %s, not after its start %s", b.End, b.Start)
 	}
-	return checkTime(b.Start)
+	if err := checkTime(b.Start); err != nil {
+		return err
+	}
+	return checkTime(b.End)
 }
 
 func checkPrice(name string, p float64, allowNonPositive bool) error {

@@ -33,6 +33,7 @@ func TestBarValidate(t *testing.T) {
 		{"no length", func(b *market.Bar) { b.End = b.Start }, false, "not after its start"},
 		{"backwards", func(b *market.Bar) { b.End = b.Start - 1 }, false, "not after its start"},
 		{"before the year 1", func(b *market.Bar) { b.Start = market.MinTime - 1 }, false, "outside the years"},
+		{"ends after the year 9999", func(b *market.Bar) { b.End = market.MaxTime + 1 }, false, "outside the years"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

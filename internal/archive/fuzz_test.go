@@ -10,6 +10,7 @@ import (
 
 	"github.com/foretick/foretick/internal/archive"
 	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -48,6 +49,10 @@ func read(b []byte, f archive.Format, k archive.Kind, limit int) (rows int, err 
 	if err != nil {
 		return 0, err
 	}
+	return readInput(in, limit)
+}
+
+func readInput(in *archive.Input, limit int) (rows int, err error) {
 	more := func() error {
 		if rows++; rows > limit {
 			return errStop
@@ -70,6 +75,14 @@ func read(b []byte, f archive.Format, k archive.Kind, limit int) (rows int, err 
 		})
 	}
 	return rows, err
+}
+
+// rounds is n, or less of the same where the race detector watches.
+func rounds(n int) int {
+	if testdata.Race {
+		return n / 8
+	}
+	return n
 }
 
 // known says that an error is one of those that readers promise.
@@ -128,6 +141,7 @@ func FuzzManifest(f *testing.F) {
 // TestDamaged reads files in which bytes were changed, cut or put in: each is read, or refused
 // with an error that says so.
 func TestDamaged(t *testing.T) {
+	t.Parallel()
 	for _, f := range formats {
 		r := rand.New(rand.NewPCG(7, uint64(len(f))))
 		for k, whole := range samples(t, f) {
@@ -135,7 +149,7 @@ func TestDamaged(t *testing.T) {
 				t.Fatalf("%s %s: %d rows, %v", k, f, n, err)
 			}
 			refused := 0
-			for range 120 {
+			for range rounds(120) {
 				b := bytes.Clone(whole)
 				for range 1 + r.IntN(3) {
 					at := r.IntN(len(b))

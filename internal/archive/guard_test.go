@@ -50,6 +50,7 @@ func size(b []byte) error { _, err := thriftSize(b); return err }
 
 // TestBomb decompresses zeros that would fill the memory.
 func TestBomb(t *testing.T) {
+	t.Parallel()
 	for _, known := range []bool{true, false} {
 		var out bytes.Buffer
 		w, err := zstd.NewWriter(&out, zstd.WithWindowSize(1<<20))
@@ -79,6 +80,7 @@ func TestBomb(t *testing.T) {
 
 // TestEncodings lets pass what the library writes, with the numbers that are in it and no others.
 func TestEncodings(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, n := range []int{0, 1, 2, 7, 8, 31, 32, 33, 127, 128, 129, 1000} {
 		for _, spread := range []int64{1, 2, 200, 1 << 40} {

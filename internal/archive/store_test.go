@@ -186,6 +186,7 @@ func copyAll(t fataler, from, to store.Store, rec store.SeriesRecord, f archive.
 // TestStores takes all that one store holds to another of either kind, in each format: they then
 // hold the same.
 func TestStores(t *testing.T) {
+	t.Parallel()
 	for _, pair := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}} {
 		t.Run(pair[0]+" to "+pair[1], func(t *testing.T) {
 			from, to := stores[pair[0]](t), stores[pair[1]](t)
@@ -203,6 +204,7 @@ func TestStores(t *testing.T) {
 
 // TestStoreProperty does it with bars of any values.
 func TestStoreProperty(t *testing.T) {
+	t.Parallel()
 	from, to := stores["sqlite"](t), stores["sqlite"](t)
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -234,6 +236,7 @@ func TestStoreProperty(t *testing.T) {
 
 // TestRanges exports parts.
 func TestRanges(t *testing.T) {
+	t.Parallel()
 	s := stores["sqlite"](t)
 	id := fill(t, s, "A", revised(40), 12)
 	rec := holds(t, s, id).Record
@@ -267,6 +270,7 @@ func TestRanges(t *testing.T) {
 
 // TestFolder writes a folder with its manifest and reads it back from the disk.
 func TestFolder(t *testing.T) {
+	t.Parallel()
 	s := stores["sqlite"](t)
 	fill(t, s, "A/B", revised(10), 3)
 	fill(t, s, "A_B", revised(10), 0) // wants the same name
@@ -321,6 +325,7 @@ func TestFolder(t *testing.T) {
 
 // A failure leaves no half of a file, and what was there.
 func TestWriteFileIsWhole(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	check(t, os.WriteFile(path, []byte("old"), 0o600))
@@ -342,6 +347,7 @@ func TestWriteFileIsWhole(t *testing.T) {
 
 // TestRefusals imports what a store must not take.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	from := stores["sqlite"](t)
 	id := fill(t, from, "A", revised(20), 6)
 	rec := holds(t, from, id).Record
@@ -409,6 +415,7 @@ func TestRefusals(t *testing.T) {
 
 // An import of a ledger that was broken off goes on where it stopped.
 func TestBrokenOff(t *testing.T) {
+	t.Parallel()
 	from, to := stores["sqlite"](t), stores["sqlite"](t)
 	id := fill(t, from, "A", revised(20), 6)
 	want := holds(t, from, id)
@@ -436,6 +443,7 @@ func TestBrokenOff(t *testing.T) {
 
 // Bars that are not those of the forecasts are told of.
 func TestInputsAreChecked(t *testing.T) {
+	t.Parallel()
 	from, to := stores["sqlite"](t), stores["sqlite"](t)
 	id := fill(t, from, "A", revised(20), 2)
 	rec := holds(t, from, id).Record
@@ -458,6 +466,7 @@ func TestInputsAreChecked(t *testing.T) {
 // TestReplayOfTicks builds bars from ticks that were exported as CSV and read as a recorded file: they
 // are the bars that were built from the ticks when they came.
 func TestReplayOfTicks(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 3))
 	start := storetest.Bar("", 0, 0).Start
 	var came []market.Tick

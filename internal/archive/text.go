@@ -308,13 +308,31 @@ func (f *field) parseJSON(row reflect.Value, raw []byte) error {
 	return f.parse(row, text)
 }
 
+// ending is a reader that remembers why it ended.
+type ending struct {
+	r   io.Reader
+	err error
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != io.EOF {
+		e.err = err
+	}
+	return n, err
+}
+
 // eachLine calls f for the lines of r.
 func eachLine(r io.Reader, limit int, f func([]byte) error) error {
-	lines := bufio.NewScanner(r)
+	in := &ending{r: r}
+	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, limit)
 	n := 1
 	for ; lines.Scan(); n++ {
 		if err := f(lines.Bytes()); err != nil {
+			if in.err != nil { // this line may be cut for that reason
+				err = in.err
+			}
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
