@@ -1,5 +1,7 @@
 # Every target does its own set-up; tools/need says what is missing where it cannot.
 GO ?= go
+# Where Go files are, in a clone and in an archive of the sources alike.
+GO_FOLDERS = $(wildcard *.go web/*.go) bench cmd deploy forecast internal ledger market score track
 .DEFAULT_GOAL := build
 
 .PHONY: run first build test test-long test-web test-onnx test-deploy test-k8s test-rules report references scan lint fmt bench web image image-smoke release clean
@@ -43,9 +45,9 @@ test-deploy: ; tools/need go && (cd deploy/composetest && $(GO) test ./...) && c
 # The same manifests against a real API server of Kubernetes, which is built once (minutes), on Debian's etcd. Not a part of test.
 test-k8s: ; tools/need go etcd && api=$$(tools/kube-apiserver) && cd deploy/k8stest && KUBE_APISERVER=$$api $(GO) test -count 1 -tags apiserver -run APIServer -v .
 
-lint: web/node_modules ; test -z "$$(gofmt -l $$(git ls-files '*.go') | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && $(GO) tool actionlint && cd web && npm run check
+lint: web/node_modules ; test -z "$$(gofmt -l $(GO_FOLDERS) | tee /dev/stderr)" && $(GO) vet ./... && $(GO) tool staticcheck ./... && $(GO) tool actionlint && cd web && npm run check
 
-fmt: web/node_modules ; gofmt -w $$(git ls-files '*.go') && cd web && npm run fmt
+fmt: web/node_modules ; gofmt -w $(GO_FOLDERS) && cd web && npm run fmt
 
 # Alert rules against their tests, by Prometheus' own program.
 test-rules: ; tool=$$(tools/promtool) && $$tool check rules deploy/prometheus/rules.yml && $$tool test rules deploy/prometheus/rules_test.yml

@@ -15,11 +15,6 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// read reads one of the repository's own series.
-func read(t testing.TB, name string) []market.Bar {
-	return forecasttest.ReadBars(t, testdata.Market(t, name))
-}
-
 func TestConformance(t *testing.T) {
 	forecasttest.Exercise(t, forecasttest.Case{
 		Model:   New(),

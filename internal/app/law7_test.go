@@ -55,7 +55,7 @@ func TestLaw7NothingIsLostInSilence(t *testing.T) {
 var racing = []string{"naive", "ewma", "reckless", "hopeless"}
 
 // reckless panics when it is asked.
-type reckless struct{ hopeless }
+type reckless struct{}
 
 func (reckless) Name() string { return "reckless" }
 func (reckless) Fit(context.Context, forecast.Window) (forecast.Fitted, error) {
