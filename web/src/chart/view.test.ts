@@ -157,9 +157,11 @@ describe("moving", () => {
     await tick(20);
     expect(visible.to).toBeCloseTo(to, 0);
     expect(width()).toBeCloseTo(73, 0);
-    for (let i = 0; i < 10; i++) view.zoom(0.5);
-    await tick(20);
-    expect(width()).toBeGreaterThanOrEqual(7.9);
+    for (let i = 0; i < 6; i++) {
+      view.zoom(0.5);
+      await tick(20); // the library moves with the next frame
+    }
+    expect(width()).toBeCloseTo(8, 1);
     expect(await remembered()).toMatchObject({ kind: "last" });
     expect(location.search).toContain("range=last-");
   });
