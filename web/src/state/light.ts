@@ -20,7 +20,9 @@ export function light(
   needKey: boolean,
 ): Light {
   if (needKey) return { word: "key needed", tone: "bad", why: "Foretick asks for an API key." };
-  if (stream === "connecting") return { word: "connecting", tone: "wait", why: "Opening the stream." };
+  if (stream === "connecting" || stream === "closed") {
+    return { word: "connecting", tone: "wait", why: "Opening the stream." };
+  }
   if (stream !== "open") {
     return { word: "reconnecting", tone: "bad", why: "The stream was cut; it resumes where it was." };
   }
