@@ -173,14 +173,17 @@ describe("a version", () => {
         calls.push(url);
         return new Response("weights");
       });
-      URL.createObjectURL = () => "blob:it";
+      vi.spyOn(URL, "createObjectURL").mockReturnValue("blob:it");
+      const saved = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(() => {});
       render(null, document.body);
       await show(<VersionPanel app={app} desk={desk} version={v} />);
       expect(document.querySelector(".buttons a")).toBeNull();
       calls.length = 0;
       await act(() => button("Download .safetensors").click());
-      await vi.waitFor(() => expect(calls).toContain("/v1/versions/lstm/aaaa1111bbbb2222/file"));
+      await vi.waitFor(() => expect(saved).toHaveBeenCalledTimes(1));
+      expect(calls).toContain("/v1/versions/lstm/aaaa1111bbbb2222/file");
     } finally {
+      vi.restoreAllMocks();
       forgetKey();
     }
   });

@@ -41,9 +41,11 @@ interface Props {
 export function Bands({ title, note, list, height, wide, what }: Props) {
   const outside = list.filter(k => explained(k) === false);
   const desc =
-    outside.length === 0
-      ? `${list.length} shares; chance explains every one of them.`
-      : `${list.length} shares; chance does not explain ${outside.map(k => `${k.name}: ${share(k.share)} of ${share(k.level, 0)}`).join(", ")}.`;
+    list.length === 0
+      ? "No outcomes yet."
+      : outside.length === 0
+        ? `${list.length} shares; chance explains every one of them.`
+        : `${list.length} shares; chance does not explain ${outside.map(k => `${k.name}: ${share(k.share)} of ${share(k.level, 0)}`).join(", ")}.`;
   return (
     <Figure
       title={title}
@@ -69,7 +71,7 @@ export function Bands({ title, note, list, height, wide, what }: Props) {
 }
 
 function Columns({ list, box }: { list: readonly Kept[]; box: Box }) {
-  const low = Math.min(...list.map(k => Math.min(k.low ?? 1, k.level)));
+  const low = Math.min(1, ...list.map(k => Math.min(k.low ?? 1, k.level)));
   const from = Math.max(0, Math.floor(low * 10 - 0.2) / 10);
   const y = scale(from, 1, box.bottom, box.top);
   const room = (box.right - box.left) / Math.max(1, list.length);
