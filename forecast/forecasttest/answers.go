@@ -65,7 +65,7 @@ func concurrent(t *testing.T, f forecast.Forecaster, w forecast.Window) {
 		want[h] = mustPredict(t, fitted, w, h)
 	}
 	var wg sync.WaitGroup
-	for range 4 {
+	for range 2 {
 		wg.Go(func() {
 			own, err := f.Fit(context.Background(), w)
 			if err != nil {

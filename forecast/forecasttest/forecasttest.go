@@ -119,9 +119,6 @@ func (c *Case) rules(t *testing.T, f forecast.Forecaster, series [][]market.Bar)
 	t.Run("answers", func(t *testing.T) {
 		for _, bars := range append(slices.Clone(series), Walk(1, 1500)) {
 			answers(t, f, window(bars[1500-enough:1500]))
-			if !follows { // a state is asked at many bars
-				answers(t, f, window(bars[:enough]))
-			}
 		}
 	})
 	t.Run("no look-ahead", func(t *testing.T) { lookAhead(t, f, series[0]) })

@@ -86,10 +86,8 @@ var scenes = []scene{
 
 	{name: "high is low", bars: 60, play: dots},
 	{name: "high is low, always", bars: before, whole: true, play: dots},
-	{name: "no volume", bars: 60, play: func(p *tape, _ int) {
-		p.walk(sigma)
-		p.last().Volume, p.last().Trades = 0, 0
-	}},
+	{name: "no volume", bars: 60, play: untraded},
+	{name: "no volume, ever", bars: before, whole: true, play: untraded},
 	{name: "a high 50 times too high", bars: 1, play: func(p *tape, _ int) {
 		p.walk(sigma)
 		p.last().High *= 50
@@ -131,6 +129,12 @@ func first(k float64) func(*tape, int) {
 func dots(p *tape, _ int) {
 	p.price *= math.Exp(sigma * p.deal())
 	p.still()
+}
+
+// untraded is a calm bar without volume.
+func untraded(p *tape, _ int) {
+	p.walk(sigma)
+	p.last().Volume, p.last().Trades = 0, 0
 }
 
 // level is a calm path that begins at price.
@@ -184,17 +188,21 @@ var played = sync.OnceValue(func() map[string][]market.Bar {
 	return all
 })
 
-// asked are the numbers of bars of the path after which forecasts are asked for: often as
-// the scene begins, whenever a window of usual length holds nothing else, and after it.
-func (s *scene) asked() (list []int) {
-	if !s.whole {
-		for _, n := range []int{1, 2, 3, 5, 8, 13, 20, 21, 30, 40, 50, 59, 100, 200} {
-			if n < s.bars {
-				list = append(list, s.from()+n)
-			}
+// during are the numbers of bars of the path after which a model is asked that was fitted
+// before the scene: often as it begins, and whenever a window of usual length holds nothing
+// else; and once when it is over.
+func (s *scene) during() (list []int) {
+	for _, n := range []int{1, 2, 3, 5, 8, 13, 20, 21, 30, 40, 50, 59, 100, 200} {
+		if n < s.bars {
+			list = append(list, s.from()+n)
 		}
 	}
-	return append(list, s.to(), s.to()+1, s.to()+5, s.to()+20, s.to()+50, s.to()+s.rest())
+	return append(list, s.to(), s.to()+20)
+}
+
+// since are those after which a model is asked that was fitted as the scene ended.
+func (s *scene) since() []int {
+	return []int{s.to(), s.to() + 1, s.to() + 5, s.to() + 50, s.to() + s.rest()}
 }
 
 // may reports whether a model may say after n bars of the path that it cannot forecast.

@@ -21,7 +21,7 @@ func staged(t *testing.T, f forecast.Forecaster) {
 				if calm == nil {
 					calm = mustFit(t, f, window(bars[:before]))
 				}
-				s.ask(t, "fitted before", 0, func(n, h int) (forecast.Prediction, error) { return calm.Predict(upTo(bars, n-1), h) })
+				s.ask(t, "fitted before", s.during(), func(n, h int) (forecast.Prediction, error) { return calm.Predict(upTo(bars, n-1), h) })
 			}
 			within, err := f.Fit(context.Background(), upTo(bars, s.to()-1))
 			if err != nil {
@@ -30,18 +30,15 @@ func staged(t *testing.T, f forecast.Forecaster) {
 				}
 				return
 			}
-			s.ask(t, "fitted on it", s.to(), func(n, h int) (forecast.Prediction, error) { return within.Predict(upTo(bars, n-1), h) })
+			s.ask(t, "fitted on it", s.since(), func(n, h int) (forecast.Prediction, error) { return within.Predict(upTo(bars, n-1), h) })
 		})
 	}
 }
 
-// ask asks for forecasts from least bars of the path on, and checks the answers.
-func (s *scene) ask(t *testing.T, how string, least int, predict func(bars, horizon int) (forecast.Prediction, error)) {
+// ask asks for forecasts after some bars of the path, and checks the answers.
+func (s *scene) ask(t *testing.T, how string, bars []int, predict func(bars, horizon int) (forecast.Prediction, error)) {
 	t.Helper()
-	for _, n := range s.asked() {
-		if n < least {
-			continue
-		}
+	for _, n := range bars {
 		for _, h := range setting.Horizons {
 			if err := s.judge(n, predict, h); err != nil {
 				t.Fatalf("%s, %s, horizon %d: %v", how, s.when(n), h, err)

@@ -17,11 +17,6 @@ func TestConformance(t *testing.T) {
 			Series:  forecasttest.ReadAll(t, testdata.ForModels(t)...),
 			Least:   101,
 			Version: "garch/1 {ID:" + m.Name() + " ",
-			Others: map[string]forecast.Forecaster{
-				"fewer returns":   with(func(m *garch.Model) { m.Returns = 500 }),
-				"fewer residuals": with(func(m *garch.Model) { m.Pool = 500 }),
-				"another least":   with(func(m *garch.Model) { m.Least = 50 }),
-			},
 			OutOfRange: map[string]forecast.Forecaster{
 				"zero":                     garch.Model{},
 				"no name":                  with(func(m *garch.Model) { m.ID = "" }),
@@ -32,8 +27,13 @@ func TestConformance(t *testing.T) {
 				"no such residual":         with(func(m *garch.Model) { m.Residuals = garch.Mixture + 1 }),
 			},
 		}
-		if m.Name() == "garch" { // the residuals of the others go through the same code
+		if m.Name() == "garch" { // options and residuals of the others go through the same code
 			c.Variants = map[string]forecast.Forecaster{"historical": with(func(m *garch.Model) { m.Residuals = garch.Historical })}
+			c.Others = map[string]forecast.Forecaster{
+				"fewer returns":   with(func(m *garch.Model) { m.Returns = 500 }),
+				"fewer residuals": with(func(m *garch.Model) { m.Pool = 500 }),
+				"another least":   with(func(m *garch.Model) { m.Least = 50 }),
+			}
 		}
 		t.Run(m.Name(), func(t *testing.T) { forecasttest.Exercise(t, c) })
 	}
