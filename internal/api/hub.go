@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// batchEvents bounds the events read at a time.
+	// batchEvents bounds the events read at a time, and deliveries those handed to streams: a
+	// step with the lock held, in which no stream can come or go, takes some ten milliseconds.
 	batchEvents = 2048
+	deliveries  = 1 << 18
 	// clientFrames is how many frames a client may be behind before it is cut: some
 	// seconds of a thousand series. It costs a slot of 24 bytes each.
 	clientFrames = 4096
@@ -93,7 +95,8 @@ func (h *hub) run(ctx context.Context) error {
 	var told time.Time
 	var states string
 	started := false
-	for {
+	for ctx.Err() == nil {
+		more := false
 		if !started {
 			if last, err := h.s.cfg.Store.LastEvent(ctx); err == nil {
 				h.pos, started = last, true
@@ -103,24 +106,26 @@ func (h *hub) run(ctx context.Context) error {
 			}
 		}
 		if started {
-			for more := true; more && ctx.Err() == nil; {
-				var err error
-				if more, err = h.pump(ctx); err != nil && ctx.Err() == nil {
-					h.s.cfg.Log.Error("streams are held up", "err", err)
-				}
+			var err error
+			if more, err = h.pump(ctx); err != nil && ctx.Err() == nil {
+				h.s.cfg.Log.Error("streams are held up", "err", err)
 			}
 		}
+		// Between two steps, however many there are: a backlog does not hide the state of feeds.
 		if s := feedStates(h.s.cfg.Feeds()); s != states || h.s.cfg.Now().Sub(told) >= statusEvery {
 			states, told = s, h.s.cfg.Now()
 			h.send("", h.statusFrame())
 		}
+		if more {
+			continue
+		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-sub.C():
 		case <-poll.C:
 		}
 	}
+	return nil
 }
 
 func (h *hub) begin() (first bool) {
@@ -179,9 +184,9 @@ func (h *hub) wish() wish {
 // what to encode would miss what was left out, so then the batch is done once more.
 func (h *hub) pump(ctx context.Context) (more bool, err error) {
 	h.mu.Lock()
-	pos, idle := h.pos, len(h.clients) == 0
+	pos, streams := h.pos, len(h.clients)
 	h.mu.Unlock()
-	if idle {
+	if streams == 0 {
 		last, err := h.s.cfg.Store.LastEvent(ctx)
 		if err != nil {
 			return false, err
@@ -195,7 +200,7 @@ func (h *hub) pump(ctx context.Context) (more bool, err error) {
 	}
 	want := h.wish()
 	began := h.s.cfg.Tracer.Now()
-	events, frames, err := h.next(ctx, pos, want.has)
+	events, frames, err := h.next(ctx, pos, min(batchEvents, max(1, deliveries/streams)), want.has)
 	if err != nil || len(events) == 0 {
 		return false, err
 	}
@@ -218,14 +223,15 @@ func (h *hub) pump(ctx context.Context) (more bool, err error) {
 	return true, nil // memory may give less than there is
 }
 
-// next returns the events after pos and their frames, from memory as far as that goes.
-func (h *hub) next(ctx context.Context, pos uint64, want func(market.SeriesID) bool) ([]store.Event, [][]byte, error) {
+// next returns at most so many events after pos and their frames, from memory as far as that
+// goes.
+func (h *hub) next(ctx context.Context, pos uint64, most int, want func(market.SeriesID) bool) ([]store.Event, [][]byte, error) {
 	if h.s.cfg.Recent != nil {
-		if h.items = h.s.cfg.Recent.Items(h.items[:0], pos, batchEvents); len(h.items) > 0 {
+		if h.items = h.s.cfg.Recent.Items(h.items[:0], pos, most); len(h.items) > 0 {
 			return h.recent(want)
 		}
 	}
-	events, err := h.s.cfg.Store.EventsAfter(ctx, pos, batchEvents)
+	events, err := h.s.cfg.Store.EventsAfter(ctx, pos, most)
 	if err != nil || len(events) == 0 {
 		return nil, nil, err
 	}

@@ -143,6 +143,9 @@ func (g *Guard) Round(ctx context.Context) error {
 		return fmt.Errorf("guard: list series: %w", err)
 	}
 	for _, s := range all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err := g.series(ctx, s.ID()); err != nil {
 			return fmt.Errorf("guard: ledger of %s: %w", s.ID(), err)
 		}

@@ -22,8 +22,11 @@ const (
 	queue = 64
 	// batchBars bounds the bars of one commit, and so its duration and memory.
 	batchBars = 4096
-	// batchTicks bounds the ticks taken before a commit, for the same reason.
-	batchTicks = 1 << 16
+	// batchTicks and batchRejects bound the ticks and the refused inputs taken before a
+	// commit, batchMessages the messages, for the same reason.
+	batchTicks    = 1 << 16
+	batchRejects  = 4096
+	batchMessages = 1024
 	// longestWait bounds a wait by timer, so that a clock that was set is noticed.
 	longestWait = time.Second
 )
@@ -144,13 +147,13 @@ func (p *pipeline) loop(ctx, hard context.Context) error {
 		select {
 		case m, ok := <-p.in:
 			if open = ok; ok {
-				p.take(hard, &m)
-				open = p.drain(hard)
+				p.takeParts(ctx, hard, m)
+				open = p.drain(ctx, hard)
 			}
 		case e := <-p.ended:
 			end = &e
 			for len(p.in) > 0 {
-				open = p.drain(hard)
+				open = p.drain(ctx, hard)
 				if err := p.flush(ctx, hard); err != nil {
 					return err
 				}
@@ -184,19 +187,58 @@ func (p *pipeline) loop(ctx, hard context.Context) error {
 
 // drain takes what waits in the channel, up to a batch. It returns false when the
 // channel is closed and empty.
-func (p *pipeline) drain(ctx context.Context) bool {
-	for len(p.recs) < batchBars && p.ticks < batchTicks && len(p.told) < batchBars {
+func (p *pipeline) drain(ctx, hard context.Context) bool {
+	for n := 0; n < batchMessages && !p.full() && p.failed == nil; n++ {
 		select {
 		case m, ok := <-p.in:
 			if !ok {
 				return false
 			}
-			p.take(ctx, &m)
+			p.takeParts(ctx, hard, m)
 		default:
 			return true
 		}
 	}
 	return true
+}
+
+// full reports whether the batch is large enough to be committed.
+func (p *pipeline) full() bool {
+	return len(p.recs) >= batchBars || p.ticks >= batchTicks || len(p.told) >= batchBars || len(p.rejects) >= batchRejects
+}
+
+// takeParts takes a message in parts that are no larger than a batch, and commits what has come
+// together between two of them: a source may send years at once. Why that failed is in p.failed.
+func (p *pipeline) takeParts(ctx, hard context.Context, m feed.Message) {
+	for len(m.Bars) > batchBars || len(m.Ticks) > batchTicks || len(m.Rejects) > batchRejects {
+		part := m
+		// What is said of the whole is said at its end.
+		part.Lost, part.Link, part.Clock = nil, nil, 0
+		if m.State != feed.Running && m.State != feed.Connecting {
+			part.State, part.Detail = "", ""
+		} else {
+			m.State = ""
+		}
+		part.Rejects, m.Rejects = cut(m.Rejects, batchRejects)
+		m.Actions = nil
+		if len(m.Rejects) > 0 {
+			part.Actions, m.Actions = nil, part.Actions // they come after rejects and before data
+			part.Bars, part.Ticks = nil, nil
+		} else {
+			part.Bars, m.Bars = cut(m.Bars, batchBars)
+			part.Ticks, m.Ticks = cut(m.Ticks, batchTicks)
+		}
+		p.take(hard, &part)
+		if p.failed = p.flush(ctx, hard); p.failed != nil {
+			return
+		}
+	}
+	p.take(hard, &m)
+}
+
+func cut[T any](list []T, n int) (first, rest []T) {
+	n = min(n, len(list))
+	return list[:n:n], list[n:]
 }
 
 // wait is how long to wait until a bar becomes final by timer.

@@ -128,36 +128,55 @@ func (u *Upkeep) Pass(ctx context.Context) error {
 	}
 	var errs []error
 	for _, s := range all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		errs = append(errs, u.rollUp(ctx, s.ID()))
 	}
 	for _, s := range all {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		errs = append(errs, u.retain(ctx, s, all), u.retainTicks(ctx, s))
 	}
 	return errors.Join(errs...)
 }
 
-// rollUp takes what is missing into the candles of a series.
-func (u *Upkeep) rollUp(ctx context.Context, id market.SeriesID) error {
-	total := 0
+// repeat does a step, each a short transaction, until there is nothing left of its kind or ctx is
+// done. After each it rests so many times as long as the step took: others write meanwhile. It
+// returns the sum of what the steps did.
+func (u *Upkeep) repeat(ctx context.Context, rests int, step func(total int) (int, error)) (total int, err error) {
 	for {
+		if ctx.Err() != nil {
+			return total, ctx.Err()
+		}
 		began := u.cfg.Now()
-		n, err := u.cfg.Store.RollUp(ctx, id, rollBars)
+		n, err := step(total)
 		if err != nil {
-			return fmt.Errorf("upkeep: %w", err)
+			return total, fmt.Errorf("upkeep: %w", err)
 		}
 		if n == 0 {
-			if total > 0 {
-				u.cfg.Log.Info("the missing candles of charts are made", "series", id, "bars", total)
-			}
-			return nil
-		}
-		if total == 0 {
-			u.cfg.Log.Info("making the missing candles of charts; until then wide charts are slow", "series", id)
+			return total, nil
 		}
 		total += n
-		u.rolled.Add(float64(n))
-		u.cfg.Pause(ctx, u.cfg.Now().Sub(began))
+		u.cfg.Pause(ctx, time.Duration(rests)*u.cfg.Now().Sub(began))
 	}
+}
+
+// rollUp takes what is missing into the candles of a series.
+func (u *Upkeep) rollUp(ctx context.Context, id market.SeriesID) error {
+	total, err := u.repeat(ctx, 1, func(before int) (int, error) {
+		n, err := u.cfg.Store.RollUp(ctx, id, rollBars)
+		if before == 0 && n > 0 {
+			u.cfg.Log.Info("making the missing candles of charts; until then wide charts are slow", "series", id)
+		}
+		u.rolled.Add(float64(n))
+		return n, err
+	})
+	if err == nil && total > 0 {
+		u.cfg.Log.Info("the missing candles of charts are made", "series", id, "bars", total)
+	}
+	return err
 }
 
 // retain deletes the bars of a series that have become too old.
@@ -170,23 +189,15 @@ func (u *Upkeep) retain(ctx context.Context, s store.SeriesRecord, all []store.S
 	if err != nil || before == market.MinTime {
 		return err
 	}
-	total := 0
-	for {
-		began := u.cfg.Now()
+	total, err := u.repeat(ctx, 3, func(int) (int, error) { // the others have three quarters of the time
 		n, err := u.cfg.Store.DeleteBars(ctx, s.ID(), before, deleteBars)
-		if err != nil {
-			return fmt.Errorf("upkeep: %w", err)
-		}
-		if n == 0 {
-			if total > 0 {
-				u.cfg.Log.Info("old bars were deleted; their candles are kept", "series", s.ID(), "bars", total, "before", market.Day.Floor(before))
-			}
-			return nil
-		}
-		total += n
 		u.deleted.Add(float64(n))
-		u.cfg.Pause(ctx, 3*u.cfg.Now().Sub(began)) // the others have three quarters of the time
+		return n, err
+	})
+	if err == nil && total > 0 {
+		u.cfg.Log.Info("old bars were deleted; their candles are kept", "series", s.ID(), "bars", total, "before", market.Day.Floor(before))
 	}
+	return err
 }
 
 // deleteTicks are the ticks of one step, some milliseconds of the writer's time.
@@ -203,22 +214,13 @@ func (u *Upkeep) retainTicks(ctx context.Context, s store.SeriesRecord) error {
 	if err != nil || newest == nil {
 		return err
 	}
-	total := 0
-	for {
-		began := u.cfg.Now()
-		n, err := u.cfg.Store.DeleteTicks(ctx, s.ID(), newest.Start.Add(-age), deleteTicks)
-		if err != nil {
-			return fmt.Errorf("upkeep: %w", err)
-		}
-		if n == 0 {
-			if total > 0 {
-				u.cfg.Log.Info("old ticks were deleted", "series", s.ID(), "ticks", total)
-			}
-			return nil
-		}
-		total += n
-		u.cfg.Pause(ctx, 3*u.cfg.Now().Sub(began))
+	total, err := u.repeat(ctx, 3, func(int) (int, error) {
+		return u.cfg.Store.DeleteTicks(ctx, s.ID(), newest.Start.Add(-age), deleteTicks)
+	})
+	if err == nil && total > 0 {
+		u.cfg.Log.Info("old ticks were deleted", "series", s.ID(), "ticks", total)
 	}
+	return err
 }
 
 // before is the time before which the bars of s need not be kept, MinTime when it cannot be
