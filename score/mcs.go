@@ -1,6 +1,7 @@
 package score
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -30,8 +31,9 @@ type Confidence struct {
 // least.
 //
 // It panics when the lists of losses differ in length; it returns an error when there
-// are fewer than two models or than ten blocks, or a loss is not finite.
-func ConfidenceSet(losses [][]float64, alpha float64, block, reps int, rng *rand.Rand) (Confidence, error) {
+// are fewer than two models or than ten blocks, or a loss is not finite, and that of ctx,
+// which it looks at before each repetition, when it is done.
+func ConfidenceSet(ctx context.Context, losses [][]float64, alpha float64, block, reps int, rng *rand.Rand) (Confidence, error) {
 	if len(losses) < 2 || block < 1 || reps < 1 {
 		return Confidence{}, errors.New("score: a model confidence set needs two models, blocks and repetitions")
 	}
@@ -61,6 +63,9 @@ func ConfidenceSet(losses [][]float64, alpha float64, block, reps int, rng *rand
 	}
 	drawn := make([][]float64, reps) // bootstrapped means less the means
 	for b := range drawn {
+		if ctx.Err() != nil {
+			return Confidence{}, ctx.Err()
+		}
 		drawn[b] = make([]float64, models)
 		for have := 0; have < n; have += block {
 			from := rng.IntN(n)

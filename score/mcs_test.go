@@ -25,20 +25,20 @@ func TestConfidenceSet(t *testing.T) {
 		}
 		losses[2][i] += 0.1 // six standard errors and more
 	}
-	c, err := ConfidenceSet(losses, 0.1, 10, 1000, rand.New(rand.NewPCG(1, 2)))
+	c, err := ConfidenceSet(t.Context(), losses, 0.1, 10, 1000, rand.New(rand.NewPCG(1, 2)))
 	if err != nil || !slices.Equal(c.Members, []int{0, 1, 3}) || c.P[2] >= 0.1 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	again, err := ConfidenceSet(losses, 0.1, 10, 1000, rand.New(rand.NewPCG(1, 2)))
+	again, err := ConfidenceSet(t.Context(), losses, 0.1, 10, 1000, rand.New(rand.NewPCG(1, 2)))
 	if err != nil || !slices.Equal(again.P, c.P) {
 		t.Errorf("the same seed gave %+v, %v", again, err)
 	}
-	same, err := ConfidenceSet([][]float64{losses[0], losses[0]}, 0.1, 10, 100, rand.New(rand.NewPCG(1, 2)))
+	same, err := ConfidenceSet(t.Context(), [][]float64{losses[0], losses[0]}, 0.1, 10, 100, rand.New(rand.NewPCG(1, 2)))
 	if err != nil || len(same.Members) != 2 {
 		t.Errorf("equal models: %+v, %v", same, err)
 	}
 	for name, l := range map[string][][]float64{"one model": losses[:1], "too short": {losses[0][:50], losses[1][:50]}, "NaN": {append(slices.Clone(losses[0][:999]), math.NaN()), losses[1]}} {
-		if _, err := ConfidenceSet(l, 0.1, 10, 100, rng); err == nil {
+		if _, err := ConfidenceSet(t.Context(), l, 0.1, 10, 100, rng); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -60,7 +60,7 @@ func TestConfidenceSetTheSlowWay(t *testing.T) {
 				losses[m] = append(losses[m], 1+0.3*rng.NormFloat64()+0.1*float64(m*rng.IntN(2)))
 			}
 		}
-		got, err := ConfidenceSet(losses, 0.2, block, reps, rand.New(rand.NewPCG(seed, 2)))
+		got, err := ConfidenceSet(t.Context(), losses, 0.2, block, reps, rand.New(rand.NewPCG(seed, 2)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestConfidenceSetCoverage(t *testing.T) {
 				losses[m][i] = rng.NormFloat64() + 0.05*float64(m)
 			}
 		}
-		c, err := ConfidenceSet(losses, 0.1, 5, 200, rng)
+		c, err := ConfidenceSet(t.Context(), losses, 0.1, 5, 200, rng)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"context"
 	"math/rand/v2"
 
 	"github.com/foretick/foretick/score"
@@ -9,7 +10,7 @@ import (
 // confidence marks the models of the model confidence set of each horizon. The losses
 // of all series are put one behind another, each series divided by naive's mean, over
 // the models that forecast everywhere.
-func confidence(list []Pooled, walks []*walk) {
+func confidence(ctx context.Context, list []Pooled, walks []*walk) error {
 	for from := 0; from < len(list); {
 		to := from
 		for to < len(list) && list[to].Horizon == list[from].Horizon {
@@ -25,7 +26,10 @@ func confidence(list []Pooled, walks []*walk) {
 		}
 		if len(losses) > 1 {
 			block := max(10, 2*list[from].Horizon)
-			set, err := score.ConfidenceSet(losses, 0.10, block, 1000, rand.New(rand.NewPCG(1, 2)))
+			set, err := score.ConfidenceSet(ctx, losses, 0.10, block, 1000, rand.New(rand.NewPCG(1, 2)))
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if err == nil {
 				for _, k := range set.Members {
 					list[who[k]].ConfidenceSet = true
@@ -34,6 +38,7 @@ func confidence(list []Pooled, walks []*walk) {
 		}
 		from = to
 	}
+	return nil
 }
 
 // joined are the losses of a model over all series, nil when it is not judged

@@ -2,6 +2,7 @@ package backtest
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 
@@ -11,9 +12,12 @@ import (
 )
 
 // judge turns what was collected into results.
-func (w *walk) judge(spec *Spec, models []forecast.Forecaster, lead string) {
+func (w *walk) judge(ctx context.Context, spec *Spec, models []forecast.Forecaster, lead string) error {
 	w.losses = map[slot][]float64{}
 	for _, k := range slots(spec, models) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		scores := w.scores[k]
 		r := Result{Series: w.walked.Series, File: w.walked.File, Model: k.model, Horizon: k.horizon, N: len(scores),
 			Abstained: w.silent[k] + w.silent[slot{0, k.model}], Detail: &Detail{Reason: w.reason[k.model]}}
@@ -28,6 +32,7 @@ func (w *walk) judge(spec *Spec, models []forecast.Forecaster, lead string) {
 		}
 	}
 	w.scores, w.fans = nil, nil
+	return nil
 }
 
 // measure fills in what is a mean over the scores.
@@ -188,7 +193,7 @@ func (w *walk) weeks(scores []score.Score) (best, worst []FanBar) {
 }
 
 // pool sums up over series.
-func pool(results []Result, walks []*walk) (list []Pooled) {
+func pool(ctx context.Context, results []Result, walks []*walk) (list []Pooled, err error) {
 	type key = slot
 	byKey := map[key][]*Result{}
 	var order []key
@@ -250,8 +255,7 @@ func pool(results []Result, walks []*walk) (list []Pooled) {
 		}
 		list = append(list, p)
 	}
-	confidence(list, walks)
-	return list
+	return list, confidence(ctx, list, walks)
 }
 
 func name(id market.SeriesID, file string, h int) string {

@@ -28,7 +28,8 @@ const least = 100
 
 // Run walks the inputs. Inputs that are too short are named in the report; an error
 // that wraps ErrNothing says that all were. The report is the same, but for its time
-// of creation, whatever Options.Jobs is.
+// of creation, whatever Options.Jobs is. It looks at ctx before each bar, each model that is
+// judged and each repetition of a bootstrap. A walk that panics gives a *Panic.
 func Run(ctx context.Context, spec Spec, inputs []Input, opt Options) (*Report, error) {
 	if err := spec.Finish(); err != nil {
 		return nil, fmt.Errorf("backtest: %w", err)
@@ -70,7 +71,10 @@ func Run(ctx context.Context, spec Spec, inputs []Input, opt Options) (*Report, 
 		}
 		return nil, fmt.Errorf("%w: %s", ErrNothing, why)
 	}
-	r.Pooled = pool(r.Results, walks)
+	var err error
+	if r.Pooled, err = pool(ctx, r.Results, walks); err != nil {
+		return nil, fmt.Errorf("backtest: %w", err)
+	}
 	return r, nil
 }
 
@@ -149,6 +153,9 @@ func run(ctx context.Context, spec *Spec, in *Input, bars []market.Bar, opt *Opt
 	w.scale = meanChange(bars[:spec.BurnIn])
 	const told = 64
 	for i := range bars {
+		if ctx.Err() != nil { // a burn-in does not look
+			return nil, fmt.Errorf("backtest: %s: %w", w.walked.Series, ctx.Err())
+		}
 		r, err := tr.Advance(ctx, track.Input{Bar: bars[i], Backfill: i < spec.BurnIn, Splits: in.Splits}, 0)
 		if err != nil {
 			return nil, fmt.Errorf("backtest: %s at %s: %w", w.walked.Series, bars[i].Start, err)
@@ -161,8 +168,7 @@ func run(ctx context.Context, spec *Spec, in *Input, bars []market.Bar, opt *Opt
 	progress(len(bars) % told)
 	head := tr.Head()
 	w.walked.Head, w.inputs = hex.EncodeToString(head.Hash[:]), tr.Inputs()
-	w.judge(spec, models, opt.Lead)
-	return w, nil
+	return w, w.judge(ctx, spec, models, opt.Lead)
 }
 
 // take collects what a step produced.
