@@ -6,8 +6,10 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +31,7 @@ var sources = map[string]string{
 // and an error, its own or that of what it embeds, and fails where no test calls this suite with
 // it.
 func TestEverythingIsExercised(t *testing.T) {
-	tree := readTree(t)
+	tree := readTree(t, "internal")
 	ran := tree.exercised()
 	runs := tree.runners()
 	if len(runs) < 10 {
@@ -54,15 +56,15 @@ func TestEverythingIsExercised(t *testing.T) {
 	}
 }
 
-// tree is the source under internal/, by path from the root of the module.
+// tree is the source under a folder, by path from the root of the module.
 type tree struct{ files map[string]*ast.File }
 
-func readTree(t *testing.T) *tree {
+func readTree(t *testing.T, dir string) *tree {
 	t.Helper()
 	const root = "../.."
 	all := &tree{map[string]*ast.File{}}
 	set := token.NewFileSet()
-	err := filepath.WalkDir(filepath.Join(root, "internal"), func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(root, dir), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") {
 			return err
 		}
@@ -199,4 +201,37 @@ func typeName(f *ast.File, file string, e ast.Expr) string {
 		}
 	}
 	return ""
+}
+
+// TestBoundsAreTested looks whether the tests that ARCHITECTURE.md names for the bounds of
+// background work are there.
+func TestBoundsAreTested(t *testing.T) {
+	doc, err := os.ReadFile("../../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(doc), "\n## Background work\n")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no section on background work")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	have := map[string]bool{}
+	for _, dir := range []string{"internal", "score"} {
+		for file, f := range readTree(t, dir).files {
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil {
+					have[fn.Name.Name], have[path.Base(path.Dir(file))+"."+fn.Name.Name] = true, true
+				}
+			}
+		}
+	}
+	names := regexp.MustCompile("`((?:\\w+\\.)?(?:Test|StartStop)\\w*)`").FindAllStringSubmatch(section, -1)
+	if len(names) < 10 {
+		t.Errorf("only %d tests are named", len(names))
+	}
+	for _, n := range names {
+		if !have[n[1]] {
+			t.Errorf("ARCHITECTURE.md names %s, which is not there", n[1])
+		}
+	}
 }
