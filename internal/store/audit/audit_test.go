@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +20,13 @@ import (
 
 // TestRun checks a sound store, then the same with one thing wrong.
 func TestRun(t *testing.T) {
+	t.Parallel()
+	sound := t.TempDir()
+	id := filled(t, sound)
+	file, err := os.ReadFile(filepath.Join(sound, sqlite.File))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, sql, want string }{
 		{"sound", "", ""},
 		{"an entry was rewritten", "UPDATE ledger SET hash = zeroblob(32) WHERE num = 9", "entry 9"},
@@ -29,8 +37,11 @@ func TestRun(t *testing.T) {
 		{"a candle too many", "INSERT INTO rollup SELECT series, 1, (SELECT min(start) FROM rollup) - 2, 1, 1, 1, 1, 1, 1 FROM rollup LIMIT 1", "but no bars of it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
-			id := filled(t, dir)
+			if err := os.WriteFile(filepath.Join(dir, sqlite.File), file, 0o600); err != nil {
+				t.Fatal(err)
+			}
 			if c.sql != "" {
 				alter(t, dir, c.sql)
 			}
@@ -68,6 +79,7 @@ func TestRun(t *testing.T) {
 
 // TestScoresOfNothing judges a bar whose outcome was never sealed.
 func TestScoresOfNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	id := filled(t, dir)
 	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/foretick/foretick/internal/store"
@@ -15,27 +16,50 @@ import (
 	"github.com/foretick/foretick/market"
 )
 
-// large makes a store whose backup takes several steps.
+// largeFile is a database whose backup takes several steps, made once for all tests.
+var largeFile = sync.OnceValues(func() (file []byte, err error) {
+	dir, err := os.MkdirTemp("", "foretick-large-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := Open(context.Background(), dir, Options{})
+	if err != nil {
+		return nil, err
+	}
+	rec := storetest.Series("A")
+	err = s.PutSeries(context.Background(), rec)
+	if err == nil {
+		_, _, err = s.CommitBars(context.Background(), storetest.Bars(rec.ID(), 0, 50_000))
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, File))
+})
+
+// large puts that database into a folder and opens it.
 func large(t testing.TB, dir string) (*Store, market.SeriesID) {
 	t.Helper()
+	file, err := largeFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, File), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s, err := Open(t.Context(), dir, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	rec := storetest.Series("A")
-	if err := s.PutSeries(t.Context(), rec); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := s.CommitBars(t.Context(), storetest.Bars(rec.ID(), 0, 50_000)); err != nil {
-		t.Fatal(err)
-	}
-	return s, rec.ID()
+	return s, storetest.Series("A").ID()
 }
 
 // TestBackupWhileWritten commits bars between the steps of a backup: each is committed at
 // once, and none of them is in the backup, which holds what there was when it began.
 func TestBackupWhileWritten(t *testing.T) {
+	t.Parallel()
 	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "b.db")
 	s, id := large(t, dir)
 	n, verified := 50_000, false
@@ -90,6 +114,7 @@ func TestBackupWhileWritten(t *testing.T) {
 
 // TestBackupGivenUp leaves nothing behind: stopped, not sound, no room, no database.
 func TestBackupGivenUp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	large(t, dir)
 	stopped, stop := context.WithCancel(t.Context())
@@ -136,6 +161,7 @@ func TestBackupGivenUp(t *testing.T) {
 
 // TestBackupAfterKill finds what a killed backup has left, and what one that runs is at.
 func TestBackupAfterKill(t *testing.T) {
+	t.Parallel()
 	dir, folder := t.TempDir(), t.TempDir()
 	large(t, dir)
 	dead := filepath.Join(folder, ".foretick-1.db"+partialSuffix)
@@ -163,6 +189,7 @@ func TestBackupAfterKill(t *testing.T) {
 // TestBackupOfAnEarlierVersion is what one makes before an upgrade; it restores to the new
 // version.
 func TestBackupOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
 	name := fmt.Sprintf("%04d", current.newest())
 	dir, out, to := unpack(t, name), filepath.Join(t.TempDir(), "b.db"), t.TempDir()
 	upgraded := later("CREATE TABLE later (id INTEGER)")
@@ -182,6 +209,7 @@ func TestBackupOfAnEarlierVersion(t *testing.T) {
 
 // TestRestoreRefused leaves what is there as it is.
 func TestRestoreRefused(t *testing.T) {
+	t.Parallel()
 	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "b.db")
 	s, _ := large(t, dir)
 	if err := Backup(t.Context(), dir, out, BackupOptions{}); err != nil {
@@ -238,6 +266,7 @@ func TestRestoreRefused(t *testing.T) {
 
 // TestRestoreOverDamage puts a database aside that cannot be opened, with its log.
 func TestRestoreOverDamage(t *testing.T) {
+	t.Parallel()
 	dir, out, broken := t.TempDir(), filepath.Join(t.TempDir(), "b.db"), t.TempDir()
 	large(t, dir)
 	if err := Backup(t.Context(), dir, out, BackupOptions{}); err != nil {

@@ -14,6 +14,7 @@ import (
 
 // TestCheckStorage damages a sound database in one way after the other.
 func TestCheckStorage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, Options{})
 	if err != nil {

@@ -106,6 +106,7 @@ func write(ctx context.Context, s *Store, k int, out *sync.Mutex) error {
 // again in the same folder. Whatever it was told is kept must be there, whole and
 // with a chain that verifies.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	acked := map[string]int{} // "bar 2" -> the newest number
 	random := rand.New(rand.NewPCG(1, 2))

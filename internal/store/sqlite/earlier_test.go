@@ -20,6 +20,7 @@ const fixtureSuffix = ".db.gz"
 // TestEarlierVersions migrates a database of every version, as the program of its time left it,
 // and reads everything back.
 func TestEarlierVersions(t *testing.T) {
+	t.Parallel()
 	if storetest.Update() {
 		writeFixture(t)
 	}

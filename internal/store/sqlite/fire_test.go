@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/score"
@@ -164,6 +166,7 @@ func live(t *testing.T, s *Store, id market.SeriesID, n int) {
 // TestSpoiledPages spoils one page after the other. Where the whole page is spoilt, what is read
 // then is the truth or an error with advice; what else may happen to a page is found by the check.
 func TestSpoiledPages(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, Options{})
 	if err != nil {
@@ -184,58 +187,81 @@ func TestSpoiledPages(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(dice.Uint32())
 	}
-	found := 0
-	for page := 1; page < len(whole)/pageSize; page++ { // the first is the schema's
-		for name, spoil := range map[string]func([]byte){
-			"noise":            func(b []byte) { copy(b, noise) },
-			"zeros":            func(b []byte) { clear(b) },
-			"another page":     func(b []byte) { copy(b, whole[pageSize*((page+5)%(len(whole)/pageSize)):][:pageSize]) },
-			"noise at its end": func(b []byte) { copy(b[pageSize/2:], noise) },
-			"zeros at its end": func(b []byte) { clear(b[pageSize/2:]) },
+	step := 1
+	if testdata.Race {
+		step = 7
+	}
+	var found atomic.Int64
+	t.Run("ways", func(t *testing.T) { // ends with the last of them
+		for name, spoil := range map[string]func([]byte, int){
+			"noise":            func(b []byte, _ int) { copy(b, noise) },
+			"zeros":            func(b []byte, _ int) { clear(b) },
+			"another page":     func(b []byte, page int) { copy(b, whole[pageSize*((page+5)%(len(whole)/pageSize)):][:pageSize]) },
+			"noise at its end": func(b []byte, _ int) { copy(b[pageSize/2:], noise) },
+			"zeros at its end": func(b []byte, _ int) { clear(b[pageSize/2:]) },
 		} {
-			if page%3 != 1 && name != "zeros at its end" && name != "noise" {
-				continue // as many do not find more
-			}
-			file := bytes.Clone(whole)
-			spoil(file[page*pageSize:][:pageSize])
-			bad := t.TempDir()
-			if err := os.WriteFile(filepath.Join(bad, File), file, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			s, err := Open(t.Context(), bad, Options{Readers: 1})
-			if err != nil {
-				wantAdvice(t, err, store.ErrCorrupt, bad, "foretick db check", "foretick restore")
-				found++
-				continue
-			}
-			got, err := readEverything(t, s, id)
-			switch {
-			case errors.Is(err, store.ErrCorrupt):
-				found++
-			case err == nil && got.equal(&truth): // nobody needs that page
-			case name == "noise" || name == "zeros":
-				t.Errorf("page %d, %s: something else is served, %v", page, name, err)
-			default: // SQLite's pages have no checksum
-				faults := 0
-				err := s.CheckStorage(t.Context(), func(store.Fault) { faults++ })
-				if faults == 0 && err == nil {
-					t.Errorf("page %d, %s: something else is served, and the check finds nothing", page, name)
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				bad := t.TempDir()
+				for page := 1; page < len(whole)/pageSize; page += step { // the first is the schema's
+					if page%3 != 1 && name != "zeros at its end" && name != "noise" {
+						continue // as many do not find more
+					}
+					file := bytes.Clone(whole)
+					spoil(file[page*pageSize:][:pageSize], page)
+					if spoiledPage(t, bad, file, id, &truth, page, name) {
+						found.Add(1)
+					}
 				}
-			}
-			if err := s.Close(); err != nil {
-				t.Errorf("page %d, %s: close: %v", page, name, err)
-			}
+			})
+		}
+	})
+	if n := found.Load(); n < int64(50/step) {
+		t.Errorf("only %d were found", n)
+	}
+}
+
+// spoiledPage reads a database of which a page is spoilt, and tells whether that was noticed.
+func spoiledPage(t *testing.T, dir string, file []byte, id market.SeriesID, truth *everything, page int, name string) (found bool) {
+	t.Helper()
+	for _, suffix := range []string{"-wal", "-shm"} { // of the page before
+		if err := remove(filepath.Join(dir, File+suffix)); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if found < 50 {
-		t.Errorf("only %d were found", found)
+	put(t, filepath.Join(dir, File), file)
+	s, err := Open(t.Context(), dir, Options{Readers: 1})
+	if err != nil {
+		wantAdvice(t, err, store.ErrCorrupt, dir, "foretick db check", "foretick restore")
+		return true
 	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("page %d, %s: close: %v", page, name, err)
+		}
+	}()
+	got, err := readEverything(t, s, id)
+	switch {
+	case errors.Is(err, store.ErrCorrupt):
+		return true
+	case err == nil && got.equal(truth): // nobody needs that page
+	case name == "noise" || name == "zeros":
+		t.Errorf("page %d, %s: something else is served, %v", page, name, err)
+	default: // SQLite's pages have no checksum
+		faults := 0
+		err := s.CheckStorage(t.Context(), func(store.Fault) { faults++ })
+		if faults == 0 && err == nil {
+			t.Errorf("page %d, %s: something else is served, and the check finds nothing", page, name)
+		}
+	}
+	return false
 }
 
 // TestCutLog cuts the write-ahead log at odd places, and spoils it, as a copy of a running
 // database's files or a bad disk may: what was committed before the place is there, whole, and
 // nothing of what came after it.
 func TestCutLog(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	id := register(t, s, 1)[0]
 	live(t, s, id, 120)
@@ -248,6 +274,9 @@ func TestCutLog(t *testing.T) {
 	dice := rand.New(rand.NewPCG(3, 4))
 	before := -1
 	for k := range 24 {
+		if testdata.Race && k%4 != 3 {
+			continue
+		}
 		at := len(log) * (k + 1) / 24
 		if k%2 == 1 && k < 23 {
 			at -= dice.IntN(pageSize)

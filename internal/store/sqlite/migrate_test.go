@@ -83,6 +83,7 @@ func (m migratable) ask(sql string) (n int64, err error) {
 }
 
 func TestMigrations(t *testing.T) {
+	t.Parallel()
 	name := fmt.Sprintf("%04d", current.newest())
 	storetest.ExerciseMigrations(t, func(t *testing.T) (storetest.Migratable, storetest.Earlier) {
 		return migratable{unpack(t, name)}, storetest.ReadEarlier(t, name)

@@ -29,10 +29,12 @@ func openAt(t testing.TB, now func() time.Time) *Store {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	storetest.Exercise(t, func(t *testing.T, now func() time.Time) store.Store { return openAt(t, now) })
 }
 
 func TestMissingCandles(t *testing.T) {
+	t.Parallel()
 	s := open(t)
 	storetest.ExerciseRollUp(t, s, func() error {
 		return s.write(t.Context(), "forget", func(w *writer) error {

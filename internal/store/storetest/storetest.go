@@ -35,20 +35,30 @@ func Exercise(t *testing.T, open func(t *testing.T, now func() time.Time) store.
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
-				t.Run(c.name, func(t *testing.T) { c.run(t, open(t, time.Now)) })
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					c.run(t, open(t, time.Now))
+				})
 			}
 		})
 	}
 	t.Run("clock", func(t *testing.T) {
 		for _, c := range clockCases {
 			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
 				clock := &Clock{}
 				c.run(t, open(t, clock.Now), clock)
 			})
 		}
 	})
-	t.Run("model", func(t *testing.T) { exerciseModel(t, open) })
-	t.Run("charts model", func(t *testing.T) { exerciseCharts(t, open(t, time.Now)) })
+	t.Run("model", func(t *testing.T) {
+		t.Parallel()
+		exerciseModel(t, open)
+	})
+	t.Run("charts model", func(t *testing.T) {
+		t.Parallel()
+		exerciseCharts(t, open(t, time.Now))
+	})
 }
 
 // fataler is what *testing.T, *testing.B and *rapid.T have in common.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/foretick/foretick/internal/store/sqlite"
 	"github.com/foretick/foretick/internal/store/storetest"
 	"github.com/foretick/foretick/internal/store/transfer"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -105,12 +109,47 @@ func fill(t *testing.T, s store.Store) {
 	}
 }
 
+// filledFile is a SQLite database that fill has filled, made once for all tests.
+var filledFile struct {
+	once sync.Once
+	file []byte
+}
+
+// filled opens a copy of that database.
+func filled(t *testing.T) store.Store {
+	t.Helper()
+	filledFile.once.Do(func() {
+		dir := t.TempDir()
+		s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+		check(t, err)
+		fill(t, s)
+		check(t, s.Close())
+		filledFile.file, err = os.ReadFile(filepath.Join(dir, sqlite.File))
+		check(t, err)
+	})
+	if filledFile.file == nil {
+		t.Fatal("the database was not made: see the test that failed first")
+	}
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, sqlite.File), filledFile.file, 0o600))
+	s, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
+	return opened(t, s, err)
+}
+
 // TestCopy copies in every direction and around, and goes on with the copy.
 func TestCopy(t *testing.T) {
+	t.Parallel()
 	for _, way := range [][2]string{{"sqlite", "postgres"}, {"postgres", "sqlite"}, {"sqlite", "sqlite"}} {
 		t.Run(way[0]+" to "+way[1], func(t *testing.T) {
-			from, to := stores[way[0]](t), stores[way[1]](t)
-			fill(t, from)
+			t.Parallel()
+			to := stores[way[1]](t)
+			var from store.Store
+			if way[0] == "sqlite" {
+				from = filled(t)
+			} else {
+				from = stores[way[0]](t)
+				fill(t, from)
+			}
 			parts, done := 0, int64(0)
 			n, resumed, err := transfer.Copy(t.Context(), from, to, transfer.Watch{Begin: func(string, int64) { parts++ }, Add: func(k int64) { done += k }})
 			check(t, err)
@@ -205,14 +244,18 @@ func (b *breaking) DeleteDocument(ctx context.Context, kind, name string) error 
 
 // TestResume breaks a copy off at each of its writes, opens the target anew, and goes on.
 func TestResume(t *testing.T) {
-	from := stores["sqlite"](t)
-	fill(t, from)
+	t.Parallel()
+	from := filled(t)
 	dir := t.TempDir()
+	step := 1 // half a write more in each round
+	if testdata.Race {
+		step = 4
+	}
 	rounds := 0
 	for ; ; rounds++ {
 		to, err := sqlite.Open(t.Context(), dir, sqlite.Options{})
 		check(t, err)
-		_, resumed, err := transfer.Copy(t.Context(), from, &breaking{to, 1 + rounds/2}, transfer.Watch{})
+		_, resumed, err := transfer.Copy(t.Context(), from, &breaking{to, 1 + rounds*step/2}, transfer.Watch{})
 		if err == nil {
 			if !resumed {
 				t.Error("it was not resumed")
@@ -240,8 +283,8 @@ func TestResume(t *testing.T) {
 
 // TestRefused leaves targets alone that hold something else.
 func TestRefused(t *testing.T) {
-	from := stores["sqlite"](t)
-	fill(t, from)
+	t.Parallel()
+	from := filled(t)
 	taken := stores["sqlite"](t)
 	check(t, taken.PutSeries(t.Context(), storetest.Series("X")))
 	if _, _, err := transfer.Copy(t.Context(), from, taken, transfer.Watch{}); !errors.Is(err, transfer.ErrNotEmpty) {
@@ -275,8 +318,8 @@ func (a *altered) Receive(ctx context.Context, b store.Batch) error {
 
 // TestDiffers finds whatever is not the same.
 func TestDiffers(t *testing.T) {
-	from := stores["sqlite"](t)
-	fill(t, from)
+	t.Parallel()
+	from := filled(t)
 	for name, alter := range map[string]func(*store.Batch){
 		"a bar": func(b *store.Batch) {
 			for i := range b.Events {
@@ -296,6 +339,7 @@ func TestDiffers(t *testing.T) {
 		"revisions":          func(b *store.Batch) { drop(b, func(s *store.SeriesState) { s.ScoreRevision++ }) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			to := stores["sqlite"](t)
 			if _, _, err := transfer.Copy(t.Context(), from, &altered{to, alter}, transfer.Watch{}); !errors.Is(err, transfer.ErrDiffers) {
 				t.Errorf("error %v, want ErrDiffers", err)
