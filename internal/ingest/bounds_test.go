@@ -17,7 +17,7 @@ import (
 // measured is a store that notes how much comes at once.
 type measured struct {
 	*memory
-	bars, ticks, rejects []int
+	bars, ticks []int
 }
 
 func (m *measured) CommitBars(ctx context.Context, recs []store.BarRecord) (int, uint64, error) {
