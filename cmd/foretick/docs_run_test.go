@@ -106,6 +106,9 @@ func parse(t *testing.T, args []string) (err error) {
 
 // TestDocsCommands reads every command line of the docs as the program does, and runs those that can be.
 func TestDocsCommands(t *testing.T) {
+	if testdata.Race {
+		t.Skip("the commands are tested one by one elsewhere: runs without the race detector")
+	}
 	docs := readDocs(t)
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "FORETICK_") && name != "FORETICK_SHARED" {

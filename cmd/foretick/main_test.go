@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 // Scripts find the repository's own series in $MARKET and its price network in $NETWORK. Where
 // the condition [wide] holds, real data is in $SHARED.
 func TestScripts(t *testing.T) {
+	if testdata.Race {
+		t.Skip("each command is a program of its own: runs without the race detector")
+	}
 	market, network, wide := testdata.Market(t, ""), testdata.Network(t, ""), testdata.Wide(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
