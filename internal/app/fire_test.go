@@ -84,7 +84,7 @@ type blaze struct {
 // newBlaze starts the program on a store, with a source that waits to be allowed.
 func newBlaze(t *testing.T, at app.Place) *blaze {
 	t.Helper()
-	f := read(t, minutes).File
+	f := readMany(t, minutes).File
 	names := []string{"naive", "ewma"}
 	models, err := app.SelectModels(names, nil)
 	if err != nil {

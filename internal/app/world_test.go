@@ -58,20 +58,34 @@ func enough() int {
 	if testdata.Race {
 		return 300
 	}
-	return 600
+	return many
 }
 
-// opened are the recordings that were read, by path.
+const many = 600
+
+// stretch is the newest n bars, or twice as many ticks, of a file.
+type stretch struct {
+	path string
+	n    int
+}
+
+// opened are the recordings that were read.
 var opened struct {
 	sync.Mutex
-	byPath map[string]*recording
+	recordings map[stretch]*recording
 }
 
 // read is the newest bars of a recording of the repository's own. Tests share it and must not
 // change it.
 func read(t *testing.T, name string) *recording {
 	t.Helper()
-	return open(t, testdata.Market(t, name))
+	return open(t, stretch{testdata.Market(t, name), enough()})
+}
+
+// readMany is read for what needs as many bars with the race detector as without.
+func readMany(t *testing.T, name string) *recording {
+	t.Helper()
+	return open(t, stretch{testdata.Market(t, name), many})
 }
 
 // real is the same of real data, nil where there is none.
@@ -80,28 +94,28 @@ func real(t *testing.T, name string) *recording {
 	if !testdata.Wide(t) || testdata.Race {
 		return nil
 	}
-	return open(t, testdata.Real(t, name))
+	return open(t, stretch{testdata.Real(t, name), enough()})
 }
 
-func open(t *testing.T, path string) *recording {
+func open(t *testing.T, s stretch) *recording {
 	t.Helper()
 	opened.Lock()
 	defer opened.Unlock()
-	if r := opened.byPath[path]; r != nil {
+	if r := opened.recordings[s]; r != nil {
 		return r
 	}
-	files, err := app.ReadFiles(context.Background(), []string{path}, app.FileOptions{})
+	files, err := app.ReadFiles(context.Background(), []string{s.path}, app.FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := files[0]
-	f.Bars = f.Bars[max(0, len(f.Bars)-enough()):]
-	f.Ticks = f.Ticks[max(0, len(f.Ticks)-2*enough()):]
+	f.Bars = f.Bars[max(0, len(f.Bars)-s.n):]
+	f.Ticks = f.Ticks[max(0, len(f.Ticks)-2*s.n):]
 	r := of(f)
-	if opened.byPath == nil {
-		opened.byPath = map[string]*recording{}
+	if opened.recordings == nil {
+		opened.recordings = map[stretch]*recording{}
 	}
-	opened.byPath[path] = r
+	opened.recordings[s] = r
 	return r
 }
 
