@@ -167,13 +167,14 @@ func (b *blaze) ask(path string, into any) int {
 // of bars, readiness must say no, and the feed why.
 func (b *blaze) heldUp(n int, why string) {
 	b.Helper()
-	b.source.allowed <- n
-	b.until("the source is held up", b.source.heldUp.Load)
-	b.until("readiness says no", func() bool { ready, _ := b.ready(); return !ready })
+	b.source.allowed <- 1 // alone in its batch: what comes behind it waits in the queue
 	b.until("the feed says why", func() bool {
 		h := b.app.Feeds()[0]
 		return h.State == feed.Stalled && strings.Contains(h.Detail, "Storing is behind") && strings.Contains(h.Detail, why)
 	})
+	b.source.allowed <- n - 1
+	b.until("the source is held up", b.source.heldUp.Load)
+	b.until("readiness says no", func() bool { ready, _ := b.ready(); return !ready })
 	var status struct {
 		Ready  bool   `json:"ready"`
 		Reason string `json:"ready_reason"`
