@@ -64,7 +64,7 @@ func TestSuiteFinds(t *testing.T) {
 		return
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestSuiteFinds$", "-test.v", "-rapid.nofailfile", "-rapid.shrinktime=1ns", "-rapid.checks=1")
-	cmd.Env = append(os.Environ(), inside+"=yes")
+	cmd.Env = append(os.Environ(), inside+"=yes", "GOGC=400")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		t.Fatal("the suite found nothing wrong")
