@@ -4,6 +4,7 @@ import { COLOURS, type Paper, stage } from "../../dev/canvas.ts";
 import { Fake } from "../../dev/fake.ts";
 import { iso } from "../../dev/market.ts";
 import { App } from "../state/app.ts";
+import { Fan } from "./fan.ts";
 import { ChartView } from "./view.ts";
 
 // The chart with the library that draws it, on a canvas that writes down what is drawn.
@@ -115,6 +116,30 @@ describe("the chart", () => {
     expect(visible.to).toBeCloseTo(before + 1, 1);
   });
 
+  it("opens the fan at the bar that its forecast knew, and nowhere where that bar is not there", async () => {
+    await open();
+    const set = vi.spyOn(Fan.prototype, "set");
+    const known = app.lastBar.value;
+    // A bar without a forecast: the fan still begins at the one before.
+    const bar = { ...fake.second.bars.at(-1), start: iso(NOW), end: iso(NOW + 1000), close: 1 };
+    fake.emit(SECOND, "bar", { series: SECOND, bar });
+    await tick(100);
+    expect(set.mock.lastCall?.[1]).toEqual({ t: known?.t, price: known?.close });
+    // A forecast from a bar that has not come.
+    const issue = fake.second.issues.at(-1);
+    const event = {
+      series: SECOND,
+      entry: 9999,
+      hash: "h",
+      last: 7,
+      abstentions: [],
+      forecasts: issue?.forecasts,
+    };
+    fake.emit(SECOND, "forecast", { ...event, cutoff: iso(NOW + 9000), issued_at: iso(NOW + 9000) });
+    await tick(100);
+    expect(set.mock.lastCall?.[1]).toBeUndefined();
+  });
+
   it("shows the stretch that the address names, and keeps it in the address", async () => {
     const from = NOW / 1000 - 140;
     await open(`&range=${from}-${from + 50}`);
@@ -128,7 +153,8 @@ describe("the chart", () => {
 
   it("ends with the page: no timer and no listener is left", async () => {
     await open();
-    view.pan(-0.5);
+    view.pan(-0.05);
+    await tick(20); // it has moved, and the address is not written yet
     view.dispose();
     expect(app.listeners.size).toBe(0);
     const before = app.view.value.range;

@@ -164,8 +164,10 @@ describe("loading", () => {
       await open();
       expect(app.bars.items).toHaveLength(60);
       expect(app.canLoadOlder).toBe(true);
+      asked();
       await Promise.all([app.older(), app.older(), tick()]);
       expect(app.bars.items).toHaveLength(120);
+      expect(asked().filter(c => c.includes("/bars"))).toHaveLength(1);
       for (let i = 0; i < 3; i++) await Promise.all([app.older(), tick()]);
       expect(starts()).toEqual(stored());
       expect(app.canLoadOlder).toBe(false);

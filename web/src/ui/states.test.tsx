@@ -262,6 +262,12 @@ describe("what must not be overlooked", () => {
     expect(show("Header", app)).not.toMatch(/SIMULATED|live0/);
   });
 
+  it("is no stale input where a recording is played", () => {
+    const app = STATES.stale();
+    app.seriesList.value = app.seriesList.value.map(s => ({ ...s, mode: "replay" }));
+    expect(show("Notices", app)).not.toContain("Stale input");
+  });
+
   it("is a replay on a replay only, and real prices are not called simulated", () => {
     const app = STATES.live();
     const [first] = app.seriesList.value;
