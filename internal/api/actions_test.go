@@ -82,13 +82,15 @@ func TestAdjustedBars(t *testing.T) {
 	bars := w.traded(120)
 	rapid.Check(t, func(t *rapid.T) {
 		// Actions cannot be taken back: those drawn stand in for those of the round before.
+		var drawn []market.Action
 		for _, at := range []int{1, 30, 31, 77, 119, 125} {
 			ex := bars[0].Start + market.Time(at)*(bars[1].Start-bars[0].Start)
 			a := market.Action{Ex: ex, Kind: market.Split, Ratio: rapid.SampledFrom([]float64{1, 2, 0.1, 20}).Draw(t, "ratio"), Source: "test"}
 			d := market.Action{Ex: ex, Kind: market.Dividend, Amount: rapid.Float64Range(1e-6, 1e-3).Draw(t, "amount"), Source: "test"}
-			if _, err := w.store.PutActions(context.Background(), "sim:BTC/USD", 1, a, d); err != nil {
-				t.Fatal(err)
-			}
+			drawn = append(drawn, a, d)
+		}
+		if _, err := w.store.PutActions(context.Background(), "sim:BTC/USD", 1, drawn...); err != nil {
+			t.Fatal(err)
 		}
 		actions, err := w.store.Actions(context.Background(), "sim:BTC/USD")
 		if err != nil {

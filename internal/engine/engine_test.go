@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,7 +76,11 @@ func (r *rig) joined() []forecast.Forecaster {
 	return nil
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigOf(t, ledger.Live) }
+
+// newRigOf returns a rig whose series are of a mode. In a replay the clock does not count, so that
+// many bars can be committed at once.
+func newRigOf(t *testing.T, mode ledger.Mode) *rig {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
 	if err != nil {
@@ -89,7 +94,7 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	for _, series := range []market.Series{a, b} {
-		if err := s.PutSeries(t.Context(), store.SeriesRecord{Series: series, Mode: ledger.Live, Source: "test", Base: true}); err != nil {
+		if err := s.PutSeries(t.Context(), store.SeriesRecord{Series: series, Mode: mode, Source: "test", Base: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,6 +162,24 @@ func (r *rig) feed(from, to int, told bool) uint64 {
 		}
 	}
 	return last
+}
+
+// record commits bars from..to-1 of both series, 64 of each at once, and waits until each lot has
+// been stepped.
+func (r *rig) record(from, to int) {
+	r.t.Helper()
+	for ; from < to; from += 64 {
+		var recs []store.BarRecord
+		for i := from; i < min(from+64, to); i++ {
+			recs = append(recs, store.BarRecord{Series: a.ID(), Bar: barOf(0, i)}, store.BarRecord{Series: b.ID(), Bar: barOf(1, i)})
+		}
+		_, seq, err := r.store.CommitBars(r.t.Context(), recs)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.bus.Publish(bus.Notice{Seq: seq, Kind: "bar"})
+		r.sync(seq)
+	}
 }
 
 func (r *rig) sync(seq uint64) {
@@ -247,9 +270,10 @@ func TestRestartGoesOn(t *testing.T) {
 // at the end: they learn again from the bars, from the beginning or from the last
 // snapshot, and the chain does not show it.
 func TestKilledEngineGoesOn(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{100, engine.SnapshotEvery + 30} {
-		r := newRig(t)
-		r.feed(0, n, true)
+		r := newRigOf(t, ledger.Replay)
+		r.record(0, n)
 		r.store.forgetful.Store(true)
 		r.stop()
 		docs, err := r.store.Documents(t.Context(), "models")
@@ -257,8 +281,8 @@ func TestKilledEngineGoesOn(t *testing.T) {
 			t.Errorf("after %d bars there are %d snapshots, %v", n, len(docs), err)
 		}
 		r.start()
-		r.feed(n, n+40, true)
-		if got, want := r.head(a), want(t, a, 0, n+40); got != want {
+		r.record(n, n+40)
+		if got, want := r.head(a), uninterrupted(t, a, 0, n+40); got != want {
 			t.Errorf("killed after %d bars: head %v, want %v", n, got, want)
 		}
 	}
@@ -375,14 +399,17 @@ func TestBarsWithoutNotice(t *testing.T) {
 
 // TestStoreFailure lets the commits fail for a while: nothing is lost or doubled, and
 // the reason can be asked for.
-func TestStoreFailure(t *testing.T) {
+func TestStoreFailure(t *testing.T) { synctest.Test(t, storeFailure) }
+
+func storeFailure(t *testing.T) {
 	r := newRig(t)
 	r.feed(0, 30, true)
 	r.store.broken.Store(true)
 	last := r.feed(30, 32, false)
 	r.bus.Publish(bus.Notice{Seq: last})
-	for r.store.failed.Load() < 2 {
-		time.Sleep(time.Millisecond) // real store, real time: until it has tried twice
+	time.Sleep(5 * time.Second)                      // of the bubble's clock
+	if n := r.store.failed.Load(); n < 5 || n > 15 { // it waits half a second each time
+		t.Errorf("it has tried %d times in five seconds", n)
 	}
 	if err := r.engine.Err(); !errors.Is(err, store.ErrFull) {
 		t.Errorf("Err is %v", err)

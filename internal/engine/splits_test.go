@@ -109,6 +109,7 @@ func TestSplits(t *testing.T) {
 	for _, stop := range []int{silent + 1, told, loud} {
 		for _, killed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d %v", stop, killed), func(t *testing.T) {
+				t.Parallel() // each has a store of its own, and mostly waits for its disk
 				r := newRig(t)
 				r.step(0, stop)
 				r.store.forgetful.Store(killed)

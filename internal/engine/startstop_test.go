@@ -23,6 +23,7 @@ import (
 // TestStartStop stops the engine at any call of its store and starts another one on it: the
 // chains are those of a track that nobody ever stopped.
 func TestStartStop(t *testing.T) {
+	t.Parallel()
 	startstop.Exercise(t, (*engine.Engine).Run, func(t *testing.T, w *startstop.Watch) startstop.Subject[*engine.Engine] {
 		st, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
 		if err != nil {
