@@ -58,6 +58,7 @@ type Config struct {
 type Exporter struct {
 	tracer  *Tracer
 	traces  *sdktrace.TracerProvider
+	queue   sdktrace.SpanProcessor
 	metrics *sdkmetric.MeterProvider
 	outcome *outcome
 	stop    context.CancelFunc
@@ -107,9 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	e := &Exporter{outcome: o}
 	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
-	e.stop = stop
 	queue := sdktrace.NewBatchSpanProcessor(spanExporter{spans, o, alive},
 		sdktrace.WithMaxQueueSize(spanQueue), sdktrace.WithBatchTimeout(time.Second), sdktrace.WithExportTimeout(sendLimit))
 	opts := []sdktrace.TracerProviderOption{sdktrace.WithResource(res), sdktrace.WithSpanProcessor(counted{queue, o})}
@@ -118,6 +117,7 @@ func Open(ctx context.Context, cfg Config) (*Exporter, error) {
 		ratio := sdktrace.TraceIDRatioBased(cfg.Ratio)
 		opts = append(opts, sdktrace.WithSampler(sdktrace.ParentBased(ratio, sdktrace.WithRemoteParentSampled(ratio))))
 	}
+	e := &Exporter{outcome: o, stop: stop, queue: queue}
 	e.traces = sdktrace.NewTracerProvider(opts...)
 	reader := []sdkmetric.PeriodicReaderOption{sdkmetric.WithProducer(bridge.NewMetricProducer(bridge.WithGatherer(cfg.Gatherer)))}
 	if cfg.Getenv("OTEL_METRIC_EXPORT_INTERVAL") == "" {
@@ -151,7 +151,10 @@ func (e *Exporter) Close(ctx context.Context) {
 	free := context.AfterFunc(ctx, e.stop) // or a request that hangs would outlive the limit
 	defer free()
 	var both sync.WaitGroup
-	both.Go(func() { _ = e.traces.Shutdown(ctx) }) // what failed has been counted and told
+	both.Go(func() {
+		_ = e.traces.Shutdown(ctx) // what failed has been counted and told
+		_ = e.queue.Shutdown(ctx)  // the provider leaves it running when ctx is done already
+	})
 	both.Go(func() { _ = e.metrics.Shutdown(ctx) })
 	both.Wait()
 }

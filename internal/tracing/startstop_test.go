@@ -99,3 +99,15 @@ func TestStartStop(t *testing.T) {
 	c.Close()
 	goleak.VerifyNone(t, before)
 }
+
+// Closed when its limit has passed already, an exporter stops all the same.
+func TestClosedTooLate(t *testing.T) {
+	c := newCollector(t)
+	before := goleak.IgnoreCurrent()
+	e := opened(t, c.URL)
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.Close(late)
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	goleak.VerifyNone(t, before)
+}
