@@ -98,6 +98,7 @@ func TestPeers(t *testing.T) {
 // testdata/peers.R gives those rows to the last digit. With -v it prints the tables of
 // docs/forecasting.md.
 func TestPeersOfRealSeries(t *testing.T) {
+	testdata.SkipRaced(t, "a computation in one goroutine")
 	dir := testdata.Shared(t)
 	daily, err := filepath.Glob(filepath.Join(dir, "data", "daily", "*.csv"))
 	if err != nil || len(daily) != 45 {

@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/foretick/foretick/internal/app"
+	"github.com/foretick/foretick/internal/testdata"
 )
 
 // TestBackupKilled ends backups of a database that a server writes to, in the middle: no file has the
 // name of a backup, the server goes on, the next backup clears up what SIGKILL left, one that is asked to stop
 // leaves nothing and says that it stopped, and a server goes on from what was restored.
 func TestBackupKilled(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	at, _ := large(t, 8000)
 	dir, folder := at.Data, t.TempDir()
 	p := start(t, "--data", dir, "--rollup", "none", "--models", "naive")

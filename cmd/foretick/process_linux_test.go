@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/foretick/foretick/internal/app"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/market"
 )
 
@@ -19,6 +20,7 @@ import (
 // false with the reason, pages still answer, nothing is half-written, and with room
 // again the program goes on at the next start.
 func TestFullDisk(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	dir := filepath.Join(t.TempDir(), "data")
 	p := start(t, "--data", dir, "--rollup", "none")
 	limit := unix.Rlimit{Cur: 1 << 20, Max: 1 << 20}

@@ -135,6 +135,9 @@ func (p *process) watch(ctx context.Context, lastID string, f func(event) bool) 
 
 const series = "sim:AMZN@1s"
 
+// wholeProgram says why a test of the whole program is skipped under the race detector.
+const wholeProgram = "a long test of the whole program, through the goroutines that TestKillNine and the tests of internal/app start"
+
 // kills is how often TestKillNine kills the program on each store; FORETICK_TEST_KILLS sets another
 // number.
 func kills(t *testing.T) int {
@@ -146,7 +149,7 @@ func kills(t *testing.T) int {
 	case testdata.Race:
 		return 3
 	default:
-		return 20
+		return 10
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 {
@@ -269,6 +272,7 @@ func killNine(t *testing.T, at app.Place, rounds int) {
 // TestGapIsOnRecord kills a live program: history is there at once after the restart, and the time
 // during which it was down is on record (law 7).
 func TestGapIsOnRecord(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	at := app.Place{Data: filepath.Join(t.TempDir(), "data")}
 	p := start(t, "--data", at.Data, "--rollup", "none", "--models", "naive")
 	p.watch(t.Context(), "", func(e event) bool { return e.name != "forecast" }) // history has been stored by then
@@ -444,6 +448,7 @@ func TestUnwritableFolder(t *testing.T) {
 
 // TestTamperedDatabase changes bytes of sealed entries in the database file.
 func TestTamperedDatabase(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	dir := filepath.Join(t.TempDir(), "data")
 	p := start(t, "--data", dir, "--rollup", "none")
 	n := 0
@@ -480,6 +485,7 @@ func TestTamperedDatabase(t *testing.T) {
 // TestExportVerifiesAlone takes a chain out as JSON lines, checks it without the
 // database, and changes it.
 func TestExportVerifiesAlone(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	dir := filepath.Join(t.TempDir(), "data")
 	p := start(t, "--data", dir, "--rollup", "none")
 	n := 0

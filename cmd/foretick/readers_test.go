@@ -15,12 +15,14 @@ import (
 
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store/postgres/pgtest"
+	"github.com/foretick/foretick/internal/testdata"
 )
 
 // TestReadersAndTakeover runs a writer, a reader and a standby on one database. A client goes from
 // one to the other by Last-Event-ID, over the death of the writer and the rise of the standby, and
 // gets every event once.
 func TestReadersAndTakeover(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	at := app.Place{Data: filepath.Join(t.TempDir(), "none"), Store: pgtest.Open(t)}
 	args := []string{"--store", at.Store, "--data", at.Data, "--rollup", "none"}
 	writer := start(t, args...)
@@ -212,6 +214,7 @@ func (c *crowd) instead(old, young *process) {
 // stop as an orchestrator does, while clients stream from either: the other takes over, clients get
 // every event once, and chains verify.
 func TestRollingRestart(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	t.Parallel()
 	at := app.Place{Data: filepath.Join(t.TempDir(), "none"), Store: pgtest.Open(t)}
 	args := []string{"--store", at.Store, "--data", at.Data, "--rollup", "none", "--models", "naive,ewma", "--role"}

@@ -17,6 +17,7 @@ import (
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/internal/testdata"
 	trainings "github.com/foretick/foretick/internal/training"
 	"github.com/foretick/foretick/market"
 )
@@ -123,6 +124,7 @@ func dropCandles(t *testing.T, at app.Place) {
 // TestCandlesStop stops the program while it makes candles that are missing: nothing is lost, and the
 // next start goes on.
 func TestCandlesStop(t *testing.T) {
+	testdata.SkipRaced(t, wholeProgram)
 	t.Parallel()
 	const bars = 30_000
 	at, id := large(t, bars)

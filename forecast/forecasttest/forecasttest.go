@@ -44,6 +44,7 @@ package forecasttest
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -93,7 +94,8 @@ type Case struct {
 	Speaker string
 }
 
-// Exercise runs the suite on c.
+// Exercise runs the suite on c. Where the race detector watches it runs what cancels the model and
+// what asks it from several goroutines at once, unless FORETICK_TEST_LONG is set.
 func Exercise(t *testing.T, c Case) {
 	t.Helper()
 	if c.Model.Name() == "" || len(c.Series) == 0 || c.Least < 2 || c.Version == "" {
@@ -101,6 +103,11 @@ func Exercise(t *testing.T, c Case) {
 	}
 	if intervalOf(c.Series[0]) != market.Day {
 		t.Fatal("forecasttest: the first series must be of days")
+	}
+	if raced && os.Getenv("FORETICK_TEST_LONG") == "" { // what is left out computes in one goroutine
+		t.Run("cancelled", func(t *testing.T) { cancelled(t, &c) })
+		t.Run("concurrent", func(t *testing.T) { concurrent(t, c.Model, window(c.Series[0][:enough])) })
+		return
 	}
 	t.Run("documented", func(t *testing.T) { documented(t, &c) })
 	t.Run("options", func(t *testing.T) { options(t, &c) })

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/foretick/foretick/forecast"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/market"
 )
 
@@ -38,6 +39,7 @@ const inside = "FORETICK_BROKEN_MODELS"
 // TestSuiteFinds runs the suite on each broken model in another process, and expects it to
 // fail there and to say why. One random path is drawn, so that luck has no part in it.
 func TestSuiteFinds(t *testing.T) {
+	testdata.SkipRaced(t, "a computation in one goroutine")
 	faults := map[string]fault{}
 	for name, c := range broken {
 		m := plain{spoil: c.spoil}

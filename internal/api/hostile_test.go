@@ -12,6 +12,7 @@ import (
 
 	"github.com/foretick/foretick/internal/backtest"
 	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/internal/testdata"
 )
 
 // hostile are values that no honest client sends.
@@ -103,6 +104,7 @@ func TestHostileParameters(t *testing.T) {
 
 // Requests for a million points are refused, or answered within what a page may hold.
 func TestMillionPoints(t *testing.T) {
+	testdata.SkipRaced(t, "answers one at a time")
 	w := newWorld(t)
 	if _, _, err := w.store.CommitBars(t.Context(), storetest.Bars(amzn, 0, 20_000)); err != nil {
 		t.Fatal(err)

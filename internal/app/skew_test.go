@@ -14,6 +14,7 @@ import (
 	"github.com/foretick/foretick/internal/app"
 	"github.com/foretick/foretick/internal/feed"
 	"github.com/foretick/foretick/internal/store/postgres/pgtest"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 )
@@ -145,6 +146,7 @@ func issues(t *testing.T, chain []ledger.Sealed) (forecast, missed int) {
 // TestClocksOfTwoMachines lets a second machine, whose clock is an hour off, go on on the database of the
 // first, and then one that is right again: what it cannot do it refuses in words, nothing is lost, chains verify.
 func TestClocksOfTwoMachines(t *testing.T) {
+	testdata.SkipRaced(t, "the loop that TestVenueIsFollowedAndHealed watches")
 	type phase struct {
 		off              time.Duration
 		from, to         int // bars that the venue sends

@@ -6,6 +6,7 @@ import (
 	"github.com/foretick/foretick/internal/bus"
 	"github.com/foretick/foretick/internal/inputs"
 	"github.com/foretick/foretick/internal/store"
+	"github.com/foretick/foretick/internal/testdata"
 	"github.com/foretick/foretick/ledger"
 	"github.com/foretick/foretick/market"
 	"github.com/foretick/foretick/track"
@@ -27,7 +28,10 @@ func TestRestartAfterRetention(t *testing.T) {
 		p := 100 + float64((i*(7+k))%13)
 		return market.Bar{Start: at(i), End: at(i) + 1_000_000, Open: p, High: p, Low: p, Close: p}
 	}
-	const bars = 1500
+	bars := 1500
+	if testdata.Race {
+		bars = 600
+	}
 	var want [2]ledger.Head
 	for k, s := range []market.Series{a, b} {
 		tr, err := track.New(track.Config{Series: s, Mode: ledger.Replay, Horizons: track.UpTo(3), Models: models()})
@@ -65,12 +69,12 @@ func TestRestartAfterRetention(t *testing.T) {
 			}
 		}
 	}
-	feed(0, 1400)
+	feed(0, bars-100)
 	remove(60) // while it runs
-	feed(1400, 1450)
+	feed(bars-100, bars-50)
 	r.stop()
 	r.start()
-	feed(1450, bars)
+	feed(bars-50, bars)
 	for k, s := range []market.Series{a, b} {
 		if got := r.head(s); got != want[k] {
 			t.Errorf("head of %s is %+v, without retention %+v", s.ID(), got, want[k])

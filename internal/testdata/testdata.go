@@ -73,6 +73,14 @@ func Wide(t testing.TB) bool {
 	return err == nil
 }
 
+// SkipRaced skips a test where the race detector watches, and says why it would see nothing new.
+func SkipRaced(t testing.TB, why string) {
+	t.Helper()
+	if Race {
+		t.Skip(why + ": runs without the race detector, and with it in make test-long")
+	}
+}
+
 // Shared returns the folder of real data, which holds data/, golden/ and skill/. It skips the
 // test where there is none, and fails it where FORETICK_SHARED names one that has none.
 func Shared(t testing.TB) string {

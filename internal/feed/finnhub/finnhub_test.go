@@ -98,7 +98,7 @@ func TestInstrument(t *testing.T) {
 func TestSilenceWhenClosed(t *testing.T) {
 	k := venuetest.Kit{New: func(s venue.Setup) venue.Adapter { return finnhub.New(s) }, Keys: keys, Symbol: "AMZN", Interval: market.Minute, NoHistory: true,
 		Begin: time.Date(2000, 1, 8, 12, 0, 0, 0, time.UTC), Speaker: func(m *venuetest.Market) venuetest.Speaker { return &exchange{m} }}
-	venuetest.Watch(t, k, venuetest.Misdeed{Stall: true}, time.Hour, func(t *testing.T, w *venuetest.Watched) {
+	venuetest.Watch(t, k, venuetest.Misdeed{Stall: true}, 10*time.Minute, func(t *testing.T, w *venuetest.Watched) {
 		if w.Link.Reconnects != 0 || w.Err != nil {
 			t.Errorf("on a Saturday: %+v, %v", w.Link, w.Err)
 		}

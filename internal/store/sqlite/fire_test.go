@@ -166,6 +166,7 @@ func live(t *testing.T, s *Store, id market.SeriesID, n int) {
 // TestSpoiledPages spoils one page after the other. Where the whole page is spoilt, what is read
 // then is the truth or an error with advice; what else may happen to a page is found by the check.
 func TestSpoiledPages(t *testing.T) {
+	testdata.SkipRaced(t, "damage that one goroutine reads")
 	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, Options{})

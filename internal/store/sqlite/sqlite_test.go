@@ -7,6 +7,7 @@ import (
 
 	"github.com/foretick/foretick/internal/store"
 	"github.com/foretick/foretick/internal/store/storetest"
+	"github.com/foretick/foretick/internal/testdata"
 )
 
 func open(t testing.TB) *Store {
@@ -34,6 +35,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestMissingCandles(t *testing.T) {
+	testdata.SkipRaced(t, "a computation in one goroutine")
 	t.Parallel()
 	s := open(t)
 	storetest.ExerciseRollUp(t, s, func() error {
