@@ -10,7 +10,7 @@ run: first build ; ./bin/foretick serve $(ARGS)
 
 first: ; @test -e bin/foretick || echo "The first build downloads and compiles everything: 2 to 4 minutes on two cores. Later ones take seconds."
 
-# One way to compile for the program, its tests and the linters, or a fresh clone compiles everything three times. Only the race
+# One way to compile for the program, its tests and the linters, or a fresh clone compiles everything once more. Only the race
 # detector and ONNX Runtime need C.
 export CGO_ENABLED ?= 0
 export GOFLAGS ?= -trimpath
